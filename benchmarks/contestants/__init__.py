@@ -1,0 +1,1 @@
+"""One module per contestant; its `prepare()` loads and builds everything and returns what is timed."""

@@ -1,0 +1,73 @@
+"""dovetail trains whole systems, not only networks.
+
+Describe a system as lists of specs (`dt.conv(20, 5)`) or in a YAML recipe; `dt.train` trains it, `dt.load` opens a run,
+`dt.build` gives an ordinary `torch.nn.Module`. Everything is imported where it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "DovetailError": "recipe.errors",
+    "Objective": "objectives",
+    "Recipe": "recipe.recipe",
+    "Run": "training",
+    "Source": "data.source",
+    "Spec": "recipe.spec",
+    "build": "recipe.build",
+    "init": "recipe",
+    "layer": "recipe",
+    "objective": "recipe",
+    "parse": "recipe.recipe",
+    "resume": "training",
+    "rule": "recipe",
+    "schedule": "recipe",
+    "show": "training",
+    "source": "recipe",
+    "train": "training",
+    "transform": "recipe",
+}
+_ROOMS = ("layers", "objectives", "optim", "data")  # whose registered parts are public names: dt.conv, dt.softmax
+
+if TYPE_CHECKING:
+    from .data import *
+    from .data.source import Source
+    from .layers import *
+    from .objectives import *
+    from .optim import *
+    from .recipe import init, layer, objective, rule, schedule, source, transform
+    from .recipe.build import build
+    from .recipe.errors import DovetailError
+    from .recipe.recipe import Recipe, parse
+    from .recipe.spec import Spec
+    from .training import Run, resume, show, train
+
+
+def load(run: str) -> Run:
+    """Open a run folder by path, or by its name under `runs/`; raises `RunError` where there is none."""
+    from .training import Run
+
+    return Run(run)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
+    if not name.startswith("_"):
+        for room in _ROOMS:
+            module = importlib.import_module(f"{__name__}.{room}")
+            if name in module.__all__:
+                globals()[name] = getattr(module, name)
+                return globals()[name]
+    raise AttributeError(f"module 'dovetail' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    parts = [name for room in _ROOMS for name in importlib.import_module(f"{__name__}.{room}").__all__]
+    return sorted({*_NAMES, "load", *parts})

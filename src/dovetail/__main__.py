@@ -1,0 +1,5 @@
+"""`python -m dovetail` is the command line."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,206 @@
+"""The command line: verbs, each a few lines over the library. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .recipe.errors import DovetailError, UsageError
+
+app = typer.Typer(
+    help="Train whole systems, described in one short recipe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name (see list) or the path of a YAML file.")]
+RunName = Annotated[str, typer.Argument(help="A run folder, or its name under runs/.", metavar="RUN")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(help="Dotted settings: epochs=20 network.0.conv.filters=32", metavar="KEY=VALUE..."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
+Use = Annotated[list[str] | None, typer.Option("--use", help="A Python module that registers parts of your own.")]
+Best = Annotated[bool, typer.Option("--best", help="The best model on the validation part, not the last.")]
+
+
+def say(text: str) -> None:
+    """A remark: to stderr, so that stdout holds results alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def use_parts(modules: Iterable[str] | None) -> None:
+    """Import the user's own parts: modules named on the command line, and installed `dovetail.parts` entry points."""
+    import importlib
+    from importlib.metadata import entry_points
+
+    sys.path.insert(0, "")
+    for name in modules or ():
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name.split(".")[0]:
+                raise
+            raise UsageError(f"--use {name}: there is no such Python module here or installed") from None
+    for entry in entry_points(group="dovetail.parts"):
+        entry.load()
+
+
+@app.command()
+def train(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_json: Json = False) -> None:
+    """Train a recipe's system: dovetail train lenet epochs=5 run=first"""
+    from . import training
+
+    use_parts(use)
+    names = [text for text in overrides or [] if text.startswith("run=")]
+    settings = [text for text in overrides or [] if not text.startswith("run=")]
+    name = names[-1].removeprefix("run=") if names else None
+    with training.Progress(quiet=as_json) as show:
+        run = training.train(recipe, *settings, run=name, show=show, say=say)
+    _report(run, as_json)
+
+
+@app.command()
+def resume(run: RunName, overrides: Overrides = None, use: Use = None, as_json: Json = False) -> None:
+    """Go on with a run that stopped, exactly; epochs=N trains a finished one longer."""
+    from . import training
+
+    use_parts(use)
+    with training.Progress(quiet=as_json) as show:
+        resumed = training.resume(run, *overrides or [], show=show, say=say)
+    _report(resumed, as_json)
+
+
+def _report(run: Any, as_json: bool) -> None:
+    from .training.progress import closing
+
+    if as_json:
+        print(json.dumps({"run": str(run.path), **run.result}))
+        return
+    test, seconds = run.result["test"], run.result["seconds"]
+    print(f"{closing(test) if test else 'no test part'}, {seconds:.1f} s, in {run.path}")
+
+
+@app.command()
+def test(
+    run: RunName,
+    overrides: Annotated[list[str] | None, typer.Argument(help="Other data: data.table.path=new.csv")] = None,
+    part: Annotated[str | None, typer.Option(help="train, validation, test or all.")] = None,
+    best: Best = False,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
+    """Test a trained system, on its own test part or on other data."""
+    from . import training
+    from .training.progress import closing
+
+    use_parts(use)
+    if part not in (None, "train", "validation", "test", "all"):
+        raise UsageError(f"--part {part}: it is train, validation, test or all")
+    opened = training.Run(run)
+    figures = opened.test(training.other_data(opened, overrides or []), part, best)
+    print(json.dumps({"run": str(opened.path), "test": figures}) if as_json else closing(figures))
+
+
+@app.command()
+def predict(
+    run: RunName,
+    files: Annotated[list[Path], typer.Argument(help="Images, or CSV files (an answer a row).")],
+    best: Best = False,
+    invert: Annotated[bool, typer.Option("--invert", help="Swap light and dark of images first.")] = False,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
+    """Answer for new inputs: a JSON line each, with class and probability or value."""
+    from . import training
+
+    use_parts(use)
+    for answer in training.Run(run).predict(files, best, invert):
+        print(json.dumps(answer))
+
+
+@app.command()
+def show(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_json: Json = False) -> None:
+    """Show a system's layers: shapes, parameters, multiply-adds, memory; nothing is trained."""
+    from . import training
+
+    use_parts(use)
+    table = training.show(recipe, *overrides or [])
+    print(json.dumps(table.plain()) if as_json else table)
+
+
+@app.command(name="list")
+def list_parts(
+    kind: Annotated[str | None, typer.Argument(help="recipes, layers, inits, objectives, rules, ...")] = None,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
+    """List the recipes, and the parts recipes are made of, with their options."""
+    from .recipe.listing import listing, listing_text
+
+    use_parts(use)
+    found = listing(kind)
+    print(json.dumps(found) if as_json else listing_text(found))
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="The file to write: NAME.yaml")], as_json: Json = False) -> None:
+    """Write a commented starter recipe."""
+    path = Path(name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+    if path.exists():
+        raise UsageError(f"{path} exists; nothing was written")
+    try:
+        path.write_text((Path(__file__).parent / "recipes" / "starter.txt").read_text())
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    print(json.dumps({"recipe": str(path)}) if as_json else f"wrote {path}; try: dovetail train {path}")
+
+
+@app.command()
+def schema(use: Use = None, as_json: Json = False) -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from . import training  # noqa: F401  (registers every part)
+    from .recipe.schema import recipe_schema
+
+    use_parts(use)
+    print(json.dumps(recipe_schema(), indent=None if as_json else 2))
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="What to download: mnist.")],
+    root: Annotated[Path | None, typer.Argument(help="The folder to put it in (default: data/NAME).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Download a data set and check its hashes; the one verb that uses the network."""
+    from .data.fetch import fetch as fetch_data
+
+    folder = root or Path("data") / name
+    fetch_data(name, folder)
+    print(json.dumps({"root": str(folder)}) if as_json else f"{name} is in {folder}: data.{name}.root={folder}")
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Train LeNet on scanned digits that come with scikit-learn, and show what to do next."""
+    from .training.demo import demonstrate
+
+    demonstrate(as_json)
+
+
+def main() -> None:
+    """Run the command line; exit code 0, 1 (it failed), 2 (you asked wrongly) or 128 + signal."""
+    try:
+        app()
+    except DovetailError as error:
+        say(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

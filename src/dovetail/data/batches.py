@@ -1,0 +1,37 @@
+"""Batches addressed by step: the examples of step t come from (seed, epoch), nothing about their order is stored."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..recipe.draws import generator
+from .source import Examples
+
+
+class Batches:
+    """The global batches of a run: a fresh shuffle an epoch, the last batch of an epoch smaller where need be.
+
+    >>> from dovetail.data.source import InMemory
+    >>> five = InMemory(torch.arange(5), torch.arange(5))
+    >>> batches = Batches(five, batch=2, seed=0)
+    >>> batches.epoch_steps, sorted(i for t in range(3) for i in batches.indices(t).tolist())
+    (3, [0, 1, 2, 3, 4])
+    """
+
+    def __init__(self, examples: Examples, batch: int, seed: int) -> None:
+        self.examples, self.batch, self.seed = examples, batch, seed
+        self.epoch_steps = -(-len(examples) // batch)
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def indices(self, t: int) -> Tensor:
+        """Which examples step t sees, in order."""
+        epoch, step = divmod(t, self.epoch_steps)
+        if epoch != self._epoch:
+            self._order = torch.randperm(len(self.examples), generator=generator(self.seed, "order", epoch))
+            self._epoch = epoch
+        return self._order[step * self.batch : (step + 1) * self.batch]
+
+    def at(self, t: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Stored inputs, targets and weights (or nothing) of step t."""
+        return self.examples.fetch(self.indices(t))

@@ -1,0 +1,67 @@
+"""Convolution: the same small filters slid over every position."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..recipe import layer
+from ..recipe.spec import InitSpec, Size
+from .initialization import initialize
+
+Positive = Annotated[int, Field(gt=0)]
+Pad = Annotated[int, Field(ge=0)] | list[Annotated[int, Field(ge=0)]] | Literal["same"]
+
+
+@layer
+def conv(
+    x: Tensor,
+    filters: Size,
+    kernel: Positive | list[Positive] = 3,
+    stride: Positive | list[Positive] = 1,
+    pad: Pad = 0,
+    groups: Positive = 1,
+    bias: bool = True,
+    init: InitSpec | None = None,
+) -> nn.Module:
+    """Slide `filters` learned kernels over every spatial axis of the input.
+
+        y[n, f, u] = b[f] + sum over c, k of w[f, c, k] * x[n, c, stride * u + k - pad]
+
+    Shapes: (N, C, *S) -> (N, filters, *S'), S' = (S + 2 pad - kernel) // stride + 1, for 1, 2 or 3 spatial axes;
+    pad "same" keeps S' = S. Raises `ValueError` for other numbers of axes, or groups that do not divide the channels.
+    LeCun et al. (1998), Gradient-based learning applied to document recognition, section II.
+
+    >>> import dovetail as dt, torch
+    >>> dt.build([dt.conv(20, kernel=5)], torch.zeros(1, 1, 28, 28))(torch.zeros(4, 1, 28, 28)).shape
+    torch.Size([4, 20, 24, 24])
+    """
+    axes = spatial_axes(x)
+    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+    module = kind(
+        x.shape[1],
+        int(filters),
+        per_axis(kernel, axes),
+        per_axis(stride, axes),
+        pad if isinstance(pad, str) else per_axis(pad, axes),
+        groups=groups,
+        bias=bias,
+    )
+    return initialize(module, init)
+
+
+def spatial_axes(x: Tensor) -> int:
+    """How many spatial axes an input (N, C, *S) has: 1, 2 or 3, else a `ValueError`."""
+    if x.dim() not in (3, 4, 5):
+        raise ValueError(f"expects an input (N, C, *S) with 1 to 3 spatial axes, got {x.dim() - 2}")
+    return x.dim() - 2
+
+
+def per_axis(value: int | list[int], axes: int) -> tuple[int, ...]:
+    """A size for every spatial axis from one number or a list of them."""
+    sizes = (value,) * axes if isinstance(value, int) else tuple(value)
+    if len(sizes) != axes:
+        raise ValueError(f"expects one size or {axes}, got {len(sizes)}")
+    return sizes

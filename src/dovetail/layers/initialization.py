@@ -1,0 +1,74 @@
+"""Initial weights by name: how wide the first random draw is, so that signals neither die nor explode.
+
+A weight has fan-in i (inputs that meet in one unit) and fan-out o (units that one input feeds); biases start at 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..recipe import init
+from ..recipe.spec import Spec
+
+Draw = Callable[[Tensor], Tensor]
+Fans = tuple[int, int]
+Width = Annotated[float, Field(gt=0)]
+
+
+@init
+def normal(fans: Fans, deviation: Width = 0.01) -> Draw:
+    """Normal with a fixed standard deviation, w ~ N(0, deviation^2)."""
+    return lambda weight: weight.normal_(0.0, deviation)
+
+
+@init
+def uniform(fans: Fans, bound: Width = 0.05) -> Draw:
+    """Uniform within a fixed bound, w ~ U(-bound, bound)."""
+    return lambda weight: weight.uniform_(-bound, bound)
+
+
+@init
+def he(fans: Fans) -> Draw:
+    """Normal for rectified units, w ~ N(0, 2 / i). He et al. (2015), Delving deep into rectifiers, section 2.2."""
+    return lambda weight: weight.normal_(0.0, math.sqrt(2.0 / fans[0]))
+
+
+@init
+def glorot(fans: Fans) -> Draw:
+    """Uniform, balanced between both directions, w ~ U(-b, b), b = sqrt(6 / (i + o)).
+
+    Glorot and Bengio (2010), Understanding the difficulty of training deep feedforward neural networks, equation 16.
+    """
+    bound = math.sqrt(6.0 / sum(fans))
+    return lambda weight: weight.uniform_(-bound, bound)
+
+
+@init
+def lecun(fans: Fans) -> Draw:
+    """Uniform as LeNet-5's, w ~ U(-2.4 / i, 2.4 / i). LeCun et al. (1998), appendix A."""
+    bound = 2.4 / fans[0]
+    return lambda weight: weight.uniform_(-bound, bound)
+
+
+def fans_of(weight: Tensor) -> Fans:
+    """(fan-in, fan-out) of a weight (out, in, *kernel)."""
+    field = math.prod(weight.shape[2:])
+    return weight.shape[1] * field, weight.shape[0] * field
+
+
+def initialize(module: nn.Module, spec: Spec | None) -> nn.Module:
+    """Draw a module's weight as a spec says and set its bias to 0; without a spec PyTorch's own draw stays."""
+    if spec is not None:
+        weight, bias = module.weight, module.bias
+        assert isinstance(weight, Tensor)
+        with torch.no_grad():
+            spec.make(fans_of(weight))(weight)
+            if isinstance(bias, Tensor):
+                bias.zero_()
+    return module

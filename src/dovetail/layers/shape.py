@@ -1,0 +1,38 @@
+"""Layers that only arrange."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from ..recipe import layer
+
+
+@layer
+def flatten(x: Tensor) -> nn.Module:
+    """Lay all axes but the batch in one row: (N, *S) -> (N, product of S).
+
+    >>> import dovetail as dt, torch
+    >>> dt.build([dt.flatten()], torch.zeros(1, 2, 3, 4))(torch.zeros(5, 2, 3, 4)).shape
+    torch.Size([5, 24])
+    """
+    return nn.Flatten()
+
+
+@layer
+def reshape(x: Tensor, shape: list[int]) -> nn.Module:
+    """Arrange an example's values anew: (N, *S) -> (N, *shape); one size may be -1, "whatever remains".
+
+    Raises `ValueError` where the values do not fill the shape.
+
+    >>> import dovetail as dt, torch
+    >>> dt.build([dt.reshape([1, 4, -1])], torch.zeros(1, 8))(torch.zeros(5, 8)).shape
+    torch.Size([5, 1, 4, 2])
+    """
+    if any(size < 1 and size != -1 for size in shape) or shape.count(-1) > 1:
+        raise ValueError(f"a shape is whole numbers above 0, one of them -1 at most, not {shape}")
+    values, known = math.prod(x.shape[1:]), math.prod(size for size in shape if size != -1)
+    if values % known or (-1 not in shape and values != known):
+        raise ValueError(f"{values} values do not fill the shape {shape}")
+    return nn.Unflatten(1, shape) if x.dim() == 2 else nn.Sequential(nn.Flatten(), nn.Unflatten(1, shape))

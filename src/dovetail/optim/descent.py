@@ -1,0 +1,82 @@
+"""One update: from the gradients that are there to moved parameters. Clip, guard, rate, rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..recipe.recipe import Optimizer
+from ..recipe.span import Span
+from .groups import grouped
+from .rates import scheduled
+
+
+class Descent:
+    """A recipe's optimizer over named parameters.
+
+    `update(t)` clips, leaves the step out where the gradient is not finite, sets each group's rate and lets the rule
+    move the parameters. Whatever it remembers is tensors, in `state()`.
+    """
+
+    def __init__(
+        self, named: Iterable[tuple[str, Tensor]], settings: Optimizer, span: Span, guard: bool = True
+    ) -> None:
+        trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
+        groups = grouped(trained, settings.groups, settings.decay)
+        self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", groups)
+        self.rate = scheduled(settings, span)
+        self.clip, self.guard = settings.clip, guard
+        self.parameters = [parameter for _, parameter in trained]
+        self.norm = 0.0  # of the latest gradient, before clipping
+
+    def update(self, t: int) -> bool:
+        """Move the parameters by the gradients of step t; False where they were not finite and nothing moved."""
+        if self.guard or self.clip is not None:
+            gradients = [p.grad for p in self.parameters if p.grad is not None]
+            # the norm of norms is one pass over the gradients and not finite if any entry is not
+            self.norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
+            if not math.isfinite(self.norm):
+                return False
+            if self.clip is not None and self.norm > self.clip:
+                torch._foreach_mul_(gradients, self.clip / self.norm)
+        rate = self.rate(t)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
+        self.optimizer.step()
+        return True
+
+    def zero(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """What the rule remembers, as tensors by parameter name: `network.0.weight/momentum_buffer`."""
+        kept = {}
+        for group in self.optimizer.param_groups:
+            for name, parameter in zip(group["names"], group["params"], strict=True):
+                for key, value in self.optimizer.state.get(parameter, {}).items():
+                    if isinstance(value, Tensor):
+                        kept[f"{name}/{key}"] = value
+        return kept
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `state()` gave; PyTorch moves each tensor to where its rule wants it."""
+        saved = self.optimizer.state_dict()
+        by_name: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            name, entry = key.rsplit("/", 1)
+            by_name.setdefault(name, {})[entry] = value
+        for group in self.optimizer.param_groups:
+            for name, parameter in zip(group["names"], group["params"], strict=True):
+                for entry, value in by_name.get(name, {}).items():
+                    if value.shape == parameter.shape:  # files hold the usual layout, fused rules want the parameter's
+                        by_name[name][entry] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        names: list[str] = [name for group in self.optimizer.param_groups for name in group["names"]]
+        numbers = [number for group in saved["param_groups"] for number in group["params"]]
+        state: dict[int, Any] = {n: by_name[name] for n, name in zip(numbers, names, strict=True) if name in by_name}
+        self.optimizer.load_state_dict({**saved, "state": state})

@@ -1,0 +1,83 @@
+"""Rules: how a gradient moves a parameter. PyTorch's own, in their fused or foreach form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+
+from ..recipe import rule
+
+Groups = list[dict[str, Any]]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Small = Annotated[float, Field(ge=0)]
+
+
+@rule
+def sgd(params: Groups, momentum: Share = 0.0, nesterov: bool = False) -> Optimizer:
+    """Stochastic gradient descent, with momentum of Polyak's or Nesterov's kind.
+
+        m <- momentum * m + g;   w <- w - rate * m     (nesterov: w <- w - rate * (g + momentum * m))
+
+    g includes decay * w. Raises `ValueError` for nesterov without momentum. Sutskever et al. (2013), On the importance
+    of initialization and momentum in deep learning.
+
+    >>> import dovetail as dt
+    >>> dt.sgd(momentum=0.9)
+    sgd(0.9)
+    """
+    if nesterov and not momentum:
+        raise ValueError("nesterov needs a momentum above 0")
+    return SGD(params, lr=0.0, momentum=momentum, nesterov=nesterov, **_fast(params, "cpu", "cuda", "mps"))
+
+
+@rule
+def adam(params: Groups, beta1: Share = 0.9, beta2: Share = 0.999, eps: Small = 1e-8) -> Optimizer:
+    """Rates scaled by running moments of the gradient.
+
+        m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
+        w <- w - rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    g includes decay * w. Kingma and Ba (2015), Adam: a method for stochastic optimization, algorithm 1.
+    """
+    return Adam(params, lr=0.0, betas=(beta1, beta2), eps=eps, **_fast(params, "cpu", "cuda", "mps"))
+
+
+@rule
+def adamw(params: Groups, beta1: Share = 0.9, beta2: Share = 0.999, eps: Small = 1e-8) -> Optimizer:
+    """Adam with decoupled decay: w <- w - rate * decay * w beside the step of `adam`, whose g is without decay.
+
+    Loshchilov and Hutter (2019), Decoupled weight decay regularization, algorithm 2.
+    """
+    return AdamW(params, lr=0.0, betas=(beta1, beta2), eps=eps, **_fast(params, "cpu", "cuda", "mps"))
+
+
+@rule
+def rmsprop(params: Groups, alpha: Share = 0.99, momentum: Share = 0.0, eps: Small = 1e-8) -> Optimizer:
+    """Rates scaled by a running mean of squared gradients.
+
+        v <- alpha v + (1 - alpha) g^2;   m <- momentum m + g / (sqrt(v) + eps);   w <- w - rate * m
+
+    g includes decay * w. Tieleman and Hinton (2012), lecture 6.5 of Neural networks for machine learning.
+    """
+    return RMSprop(params, lr=0.0, alpha=alpha, momentum=momentum, eps=eps, foreach=True)
+
+
+@rule
+def adagrad(params: Groups, initial: Small = 0.0, eps: Small = 1e-10) -> Optimizer:
+    """Rates that fall with the squared gradients seen so far: s <- s + g^2;  w <- w - rate * g / (sqrt(s) + eps).
+
+    s starts at `initial`; with eps 0 it is the constant K inside the root. g includes decay * w. Duchi, Hazan and
+    Singer (2011), Adaptive subgradient methods for online learning and stochastic optimization.
+    """
+    fast = _fast(params, "cpu")
+    return Adagrad(params, lr=0.0, initial_accumulator_value=initial, eps=eps, **fast)
+
+
+def _fast(params: Groups, *fused: str) -> dict[str, bool]:
+    """Fused where this rule has it for all the devices, else foreach."""
+    tensors: list[torch.Tensor] = [tensor for group in params for tensor in group["params"]]
+    every = all(tensor.device.type in fused and tensor.is_floating_point() for tensor in tensors)
+    return {"fused": True} if every and tensors else {"foreach": True}

@@ -1,0 +1,20 @@
+"""How systems are described: specs, their registry, the YAML language and the builder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .spec import Kind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+layer: Kind[Tensor, nn.Module] = Kind("layer", "layers")
+init: Kind[Any, Callable[..., Any]] = Kind("init", "inits")
+objective: Kind[Any, nn.Module] = Kind("objective", "objectives")
+rule: Kind[Any, Any] = Kind("rule", "rules")
+schedule: Kind[Any, Callable[[int], float]] = Kind("schedule", "schedules")
+source: Kind[Any, Any] = Kind("source", "sources")
+transform: Kind[Tensor, Callable[..., Tensor]] = Kind("transform", "transforms")
+kinds: tuple[Kind[Any, Any], ...] = (layer, init, objective, rule, schedule, source, transform)

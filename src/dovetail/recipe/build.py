@@ -1,0 +1,126 @@
+"""Builds modules from specs by pushing a specimen through them, so that nobody writes an input size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .errors import DovetailError, RecipeError
+from .place import Place
+from .spec import Spec
+
+
+class BuildError(RecipeError):
+    """A layer that cannot be built; its path in the network is gathered as the error rises."""
+
+    def __init__(self, message: str, name: str, place: Place | None) -> None:
+        super().__init__(message)
+        self.message, self.name, self.place, self.path = message, name, place, ""
+
+    def __str__(self) -> str:
+        where = f"network{self.path} {self.name}: {self.message}"
+        return f"{self.place}: {where}\n{self.place.picture()}" if self.place else where
+
+
+def build(specs: Sequence[Spec] | Spec, example: Tensor) -> nn.Sequential:
+    """Build a chain of layers for inputs like `example` and return an ordinary `nn.Sequential`.
+
+    `example` is a batch (N, ...); only its shape and dtype count. Parameters are drawn from PyTorch's global
+    generator on its default device, so `torch.manual_seed` repeats them. Raises `BuildError`, which names the place.
+
+    >>> import dovetail as dt
+    >>> network = dt.build([dt.conv(20, 5), dt.maxpool(2), dt.flatten(), dt.linear(10)], torch.zeros(1, 1, 28, 28))
+    >>> network(torch.zeros(7, 1, 28, 28)).shape
+    torch.Size([7, 10])
+    """
+    from .check import check
+    from .node import Node
+    from .spec import Layers
+
+    chain = check(Layers, Node.of(specs if isinstance(specs, Sequence) else [specs]), "network")
+    return build_chain(chain, specimen_like(example))
+
+
+def specimen_like(example: Tensor) -> Tensor:
+    """A batch of 2 like the example on the meta device: shape and dtype, no data."""
+    return torch.empty((2, *example.shape[1:]), dtype=example.dtype, device="meta")
+
+
+def build_chain(specs: Sequence[Spec], x: Tensor, at: str = "") -> nn.Sequential:
+    """Build specs one after the other, each from the specimen that the one before leaves.
+
+    Combinators call this on their inner chains; `at` is what they add to the path in an error (".branch[1]").
+    """
+    return build_and_push(specs, x, at)[0]
+
+
+def build_and_push(specs: Sequence[Spec], x: Tensor, at: str = "") -> tuple[nn.Sequential, Tensor]:
+    """`build_chain`, and the specimen that comes out at the end."""
+    modules = []
+    for index, spec in enumerate(specs):
+        try:
+            module = spec.make(x)
+            x = push(module, x)
+        except BuildError as error:
+            error.path = f"{at}[{index}]{error.path}"
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, DovetailError) as error:
+            wrong = BuildError(f"{_reason(error)} (the input here is {shape_text(x)})", spec.name, spec.place)
+            wrong.path = f"{at}[{index}]"
+            raise wrong from error
+        modules.append(module)
+    return nn.Sequential(*modules), x
+
+
+def push(module: nn.Module, x: Tensor) -> Tensor:
+    """The module's output for a meta specimen, whatever device its parameters are on.
+
+    A module whose forward cannot run on the meta device says its own `specimen(x)`.
+    """
+    own: Callable[[Tensor], Tensor] | None = getattr(module, "specimen", None)
+    if own is not None:
+        return own(x)
+    with torch.no_grad():
+        tensors = {name: tensor.to("meta") for name, tensor in _tensors(module)}
+        output: Any = torch.func.functional_call(module, tensors, (x,))
+    return output  # type: ignore[no-any-return]
+
+
+def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+
+
+def shape_text(x: Any) -> str:
+    """`(N, 20, 12, 12)`: a shape whose first axis is the batch."""
+    if isinstance(x, Tensor):
+        return "(" + ", ".join(["N", *map(str, x.shape[1:])]) + ")"
+    return type(x).__name__
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
+
+
+def fill(specs: Sequence[Spec], outputs: int | None, init: Spec | None) -> list[Spec]:
+    """Replace `outputs` by the width the objective asks for, and give every layer without an `init` the recipe's.
+
+    Raises `RecipeError` where `outputs` is used and the objective asks for none.
+    """
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, Spec):
+            options = {name: filled(option) for name, option in value.options.items()}
+            if init is not None and value.kind == "layer" and "init" in options and options["init"] is None:
+                options["init"] = init
+            if "outputs" in options.values() and outputs is None:
+                raise BuildError("the objective does not say how wide outputs is", value.name, value.place)
+            return Spec(value.kind, value.name, options, value.place)
+        if isinstance(value, list):
+            return [filled(item) for item in value]
+        return outputs if isinstance(value, str) and value == "outputs" and outputs is not None else value
+
+    return [filled(spec) for spec in specs]

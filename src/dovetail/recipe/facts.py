@@ -1,0 +1,84 @@
+"""What a source tells about its data: plain facts that objectives and builders use, and `facts.json` keeps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Target:
+    """What there is to predict.
+
+    form: `class` (one of `width` classes, an integer), `labels` (`width` yes/no answers, 0 or 1 each) or
+    `numbers` (`width` real components). `names` are the classes, labels or columns; `counts` how often each class or
+    label occurs in the training part; `mean` and `deviation` the training part's, a component each.
+    """
+
+    form: Literal["class", "labels", "numbers"]
+    width: int
+    names: list[str] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    mean: list[float] = field(default_factory=list)
+    deviation: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table as the network sees it: a number (standardized) or a category (one unit a value).
+
+    `missing` says what stands for an absent value: the training mean (0 after standardization) for numbers; an
+    absent category is all zeros. `indicator` adds a unit that is 1 where the value was absent.
+    """
+
+    name: str
+    values: list[str] = field(default_factory=list)  # the categories; empty for a number
+    mean: float = 0.0
+    deviation: float = 1.0
+    indicator: bool = False
+
+    @property
+    def width(self) -> int:
+        return (len(self.values) or 1) + int(self.indicator)
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the network sees: form, shape without the batch axis, storage type, and how it becomes float.
+
+    form: `image` (uint8, channels first), `table` (columns encoded to float32) or `array`.
+    A stored value v enters the network as (v - mean) / deviation, one number each or one a channel.
+    `missing` is the table's rule for absent values.
+    """
+
+    form: Literal["image", "table", "array"]
+    shape: list[int]
+    dtype: str
+    mean: list[float] = field(default_factory=list)
+    deviation: list[float] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    missing: str = "error"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a run keeps of its data: enough to read a new input and to recognise the same data again."""
+
+    input: Input
+    target: Target
+    sizes: dict[str, int]
+    fingerprint: str
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Facts:
+        """The facts from `plain()` read back; raises `KeyError` or `TypeError` where they are not."""
+        columns = [Column(**column) for column in data["input"]["columns"]]
+        return cls(
+            Input(**{**data["input"], "columns": columns}),
+            Target(**data["target"]),
+            dict(data["sizes"]),
+            data["fingerprint"],
+        )

@@ -1,0 +1,163 @@
+"""A recipe: the complete description of a run, as a dataclass whose fields are the schema of the file."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .check import check_section
+from .errors import RecipeError, UsageError, nearest
+from .language import plain, read_nodes, write
+from .node import Node
+from .override import override
+from .place import fail
+from .span import Length
+from .spec import InitSpec, Layers, ObjectiveSpec, RuleSpec, ScheduleSpec, SourceSpec, Spec
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Interval = Annotated[str, Field(pattern=r"^[1-9][0-9]* (epoch|step)s?$"), "an interval like '1 epoch' or '500 steps'"]
+"""How often something happens: `1 epoch`, `500 steps`."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings of the parameters whose names match a pattern (`*.bias`); the last matching pattern wins.
+
+    `rate` multiplies the recipe's rate; `decay` replaces the recipe's decay.
+    """
+
+    rate: NonNegative = 1.0
+    decay: NonNegative | None = None
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How the parameters move: rule, rate, decay and clipping.
+
+    `decay` is handed to the rule as its weight decay: added to the gradient as decay * w by sgd, adam, rmsprop and
+    adagrad, subtracted as rate * decay * w by adamw. `clip` bounds the Euclidean norm of the whole gradient.
+    `guard` steps in a row whose gradient is not finite stop the run; each such step is left out.
+    """
+
+    rule: RuleSpec = field(default_factory=lambda: Spec("rule", "sgd", {"momentum": 0.9, "nesterov": False}))
+    rate: ScheduleSpec = field(default_factory=lambda: Spec("schedule", "constant", {"value": 0.01}))
+    warmup: Length = 0  # the rate climbs in a straight line over this length
+    decay: NonNegative = 0.0
+    clip: Annotated[float, Field(gt=0)] | None = None
+    groups: dict[str, Group] = field(default_factory=dict)
+    guard: Positive = 10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines a run; the same words in a file, on the command line and in Python."""
+
+    network: Layers
+    objective: ObjectiveSpec
+    data: SourceSpec
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    epochs: Positive = 10
+    batch: Positive = 64
+    accumulate: Positive = 1  # micro-batches a step; each holds batch / accumulate examples
+    init: InitSpec | None = None  # for every layer that does not name its own; nothing is PyTorch's
+    freeze: list[str] = field(default_factory=list)  # patterns of parameter names that stay as they are
+    start: str | None = None  # a run folder or safetensors file whose weights to begin from
+    seed: Count = 0
+    evaluate: Interval = "1 epoch"
+    checkpoint: Interval = "1 epoch"
+    keep: Positive = 2  # how many of the newest checkpoints stay
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$"), "auto, cpu, mps, cuda or cuda:N"] = "auto"
+    precision: Literal["float32", "float64", "bfloat16", "auto"] = "float32"
+    layout: Literal["auto", "channels_last", "contiguous"] = "auto"
+    threads: Positive | Literal["auto"] = "auto"
+    about: dict[str, Any] = field(default_factory=dict)  # title, paper, published number, ours: not used in training
+
+    def plain(self, complete: bool = False) -> dict[str, Any]:
+        """As YAML data; `complete` writes every default out, else only what differs from them."""
+        shown = {}
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            data = _section(value, complete) if isinstance(value, Optimizer) else plain(value, complete)
+            default = _default(item)
+            if complete or default is _REQUIRED or value != default:
+                shown[item.name] = data
+        return shown
+
+    def write(self, complete: bool = False) -> str:
+        """As YAML text; `parse(recipe.write()) == recipe`."""
+        return write(self.plain(complete))
+
+
+_REQUIRED = object()
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    if item.default is not dataclasses.MISSING:
+        return item.default
+    return item.default_factory() if item.default_factory is not dataclasses.MISSING else _REQUIRED
+
+
+def _section(section: Any, complete: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for item in dataclasses.fields(section):
+        value = getattr(section, item.name)
+        if complete or value != _default(item):
+            if isinstance(value, dict):
+                shown[item.name] = {name: _section(inner, complete) for name, inner in value.items()}
+            else:
+                shown[item.name] = plain(value, complete)
+    return shown
+
+
+def parse(text: str, file: str = "recipe", overrides: list[str] | None = None) -> Recipe:
+    """A recipe from YAML text, overrides applied; `file` is the name that errors show.
+
+    Raises `RecipeError`, with file, line and column.
+    """
+    root = read_nodes(text, file)
+    if root.value is None:
+        raise RecipeError(f"{file}: is empty: expected network, objective and data")
+    if not isinstance(root.value, dict):
+        fail("a recipe is a mapping with network, objective and data", "", root.place)
+    return recipe_of(override(root, overrides or [], Recipe))
+
+
+def recipe_of(settings: Node | dict[str, Any]) -> Recipe:
+    """A checked recipe from a tree or from Python values."""
+    recipe: Recipe = check_section(Recipe, Node.of(settings), "")
+    if recipe.batch % recipe.accumulate:
+        raise RecipeError(
+            f"accumulate: {recipe.accumulate} micro-batches do not divide a batch of {recipe.batch} evenly"
+        )
+    return recipe
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with dovetail, by name."""
+    folder = Path(__file__).parent.parent / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load(name: str, overrides: list[str] | None = None) -> Recipe:
+    """A recipe by the name it is shipped under, or by path.
+
+    Raises `UsageError` where there is none, `RecipeError` where it is wrong.
+    """
+    path = Path(name)
+    looks_like_path = path.suffix in (".yaml", ".yml") or path.name != name
+    if not looks_like_path and name in shipped():
+        path = shipped()[name]
+    elif not path.is_file():
+        hint = nearest(name, shipped())
+        raise UsageError(f"no recipe '{name}': neither a file nor a shipped recipe. {hint}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {error}") from None
+    return parse(text, path.name if name in shipped() else str(path), overrides)

@@ -1,0 +1,35 @@
+"""How long a run is, and lengths within it: steps, epochs or a share of the whole."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+Length = Annotated[
+    Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(steps?|epochs?|%)$")],
+    "a number of steps, or a length like '500 steps', '3 epochs' or '10 %'",
+]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The steps of an epoch and of the whole run."""
+
+    epoch: int
+    total: int
+
+    def steps(self, length: int | str) -> int:
+        """A length in steps.
+
+        >>> Span(epoch=100, total=1000).steps("2.5 epochs")
+        250
+        """
+        if isinstance(length, int):
+            return length
+        match = re.match(r"([\d.]+) ?(\w+|%)$", length)
+        assert match, length
+        unit = {"s": 1.0, "e": float(self.epoch), "%": self.total / 100}[match[2][0]]
+        return round(float(match[1]) * unit)

@@ -1,0 +1,183 @@
+"""Beginning and resuming runs: the functions behind `dovetail train` and `dovetail resume`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..data.source import Source
+from ..optim.rates import Schedule, scheduled
+from ..recipe.check import section_fields
+from ..recipe.errors import RunError, UsageError, nearest
+from ..recipe.node import Node
+from ..recipe.override import override
+from ..recipe.recipe import Recipe, recipe_of
+from ..recipe.recipe import load as load_recipe
+from ..recipe.span import Span
+from ..recipe.spec import Spec
+from .checkpoint import write_atomically
+from .machine import describe, resolved, settled
+from .run import ENVIRONMENT, FACTS, RECIPE, Run, make_source
+from .trainer import MODEL, Hooks, Trainer
+from .weights import begin_from
+
+Show = Callable[[Trainer, dict[str, Any] | None], None]
+
+
+def train(
+    recipe: str | Recipe | None = None,
+    *overrides: str,
+    run: str | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+    on_evaluation: Callable[[dict[str, Any]], None] | None = None,
+    show: Show | None = None,
+    say: Callable[[str], None] | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a system and return its run.
+
+    `recipe` is a name (`"lenet"`), a path or a `Recipe`; `overrides` are dotted (`"data.digits.test=0.1"`); `settings`
+    are a recipe's own words with Python values, and describe the whole system where no recipe is named. The run folder
+    is `runs/<run>`. Raises `RecipeError`, `DataError` or `RunError`.
+
+    >>> import dovetail as dt
+    >>> network = [dt.flatten(), dt.linear(16), dt.relu(), dt.linear("outputs")]
+    >>> run = dt.train(network=network, objective=dt.softmax(), data=dt.digits(), epochs=1, run="doctest")
+    >>> run.metrics[-1]["test"]["count"]
+    360
+    """
+    name = recipe if isinstance(recipe, str) else "run"
+    described = describe_recipe(recipe, overrides, settings)
+    folder = new_folder(run, Path(name).stem)
+    described, here = resolved(described), Path.cwd()
+    source = make_source(described.data, here)
+    trainer = Trainer(described, source, folder, Hooks(on_step, on_evaluation))
+    if described.start:
+        report = begin_from(trainer.system, here / described.start)
+        if say:
+            say(f"start: {report}")
+    make_folder(folder, described, source, here)
+    return _carry_out(trainer, show)
+
+
+def resume(
+    run: str | Path | Run,
+    *overrides: str,
+    data: Spec | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+    on_evaluation: Callable[[dict[str, Any]], None] | None = None,
+    show: Show | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """Go on with a run from its newest checkpoint, to the same bytes as if it had never stopped.
+
+    `"epochs=20"` is the one override: it trains longer, and `say` tells what that does to the rate. `data` gives arrays
+    in memory again. Raises `RunError` where the run cannot go on or is at its end.
+    """
+    opened = run if isinstance(run, Run) else Run(run)
+    recipe = _longer(opened.recipe, overrides)
+    if opened.finished and recipe.epochs == opened.recipe.epochs:
+        more = 2 * recipe.epochs
+        raise UsageError(f"{opened.path} is at its end. To train longer: dovetail resume {opened.path} epochs={more}")
+    source = make_source(data or recipe.data, opened.here, opened.facts)
+    trainer = Trainer(recipe, source, opened.path, Hooks(on_step, on_evaluation))
+    before = rate_of(opened.recipe, trainer.batches.epoch_steps)
+    trainer.load()
+    if recipe.epochs != opened.recipe.epochs:
+        write_atomically(opened.path / RECIPE, recipe.write(complete=True).encode())
+        (opened.path / MODEL).unlink(missing_ok=True)
+        if say:
+            say(_effect(before, trainer, opened.recipe))
+    return _carry_out(trainer, show)
+
+
+def _carry_out(trainer: Trainer, show: Show | None) -> Run:
+    started = time.perf_counter()
+    with settled(trainer.recipe):
+        figures = trainer.run(show)
+    run = Run(trainer.folder)
+    run.result = {"test": figures, "seconds": round(time.perf_counter() - started, 3)}
+    return run
+
+
+def describe_recipe(recipe: str | Recipe | None, overrides: tuple[str, ...], settings: dict[str, Any]) -> Recipe:
+    """A recipe from a name, path or object with settings put over it, or from settings alone."""
+    for key in settings:
+        if key not in section_fields(Recipe):
+            raise UsageError(f"train() has no setting '{key}'. {nearest(key, section_fields(Recipe))}")
+    if recipe is None:
+        root = Node.of(settings)
+    else:
+        named = load_recipe(recipe, list(overrides)) if isinstance(recipe, str) else recipe
+        if not settings and (isinstance(recipe, str) or not overrides):
+            return named
+        values = {item.name: getattr(named, item.name) for item in dataclasses.fields(named)}
+        given = {key: recipe_of({**values, key: value}) for key, value in settings.items()}
+        named = dataclasses.replace(named, **{key: getattr(value, key) for key, value in given.items()})
+        if isinstance(recipe, str) or not overrides:
+            return named
+        root = Node.of(named.plain())
+    return recipe_of(override(root, overrides, Recipe))
+
+
+def new_folder(run: str | None, name: str) -> Path:
+    """The folder of a new run; raises `UsageError` where it is taken, with the command that resumes it."""
+    if run is None:
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        folder = Path("runs") / f"{name}-{stamp}"
+        for number in range(2, 1000):
+            if not folder.exists():
+                break
+            folder = Path("runs") / f"{name}-{stamp}-{number}"
+        return folder
+    folder = Path(run) if "/" in run else Path("runs") / run
+    if not re.fullmatch(r"[\w.+-]+", folder.name):
+        raise UsageError(f"run={run}: a run's name is made of letters, digits, '-', '_', '.' and '+'")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} exists. Go on with it: dovetail resume {folder}; or name another: run=NAME")
+    return folder
+
+
+def make_folder(folder: Path, recipe: Recipe, source: Source, here: Path) -> None:
+    """Create a run folder with its recipe (complete), environment and facts; the recipe last, it makes it a run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the run folder {folder}: {error.strerror}") from None
+    write_atomically(folder / ENVIRONMENT, (json.dumps(describe(here), indent=1) + "\n").encode())
+    write_atomically(folder / FACTS, (json.dumps(source.facts.plain(), indent=1) + "\n").encode())
+    write_atomically(folder / RECIPE, recipe.write(complete=True).encode())
+
+
+def _longer(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
+    for text in overrides:
+        if text.partition("=")[0] != "epochs":
+            raise UsageError(
+                f"resume changes nothing but epochs, not '{text}'; begin a new run with start=RUN for that"
+            )
+    longer = recipe_of(override(Node.of(recipe.plain()), overrides, Recipe))
+    if longer.epochs < recipe.epochs:
+        raise UsageError(f"epochs={longer.epochs}: the run already asks for {recipe.epochs}; resume only trains longer")
+    return longer
+
+
+def rate_of(recipe: Recipe, epoch_steps: int) -> Schedule:
+    """The rate that a recipe's schedule gives each step."""
+    return scheduled(recipe.optimizer, Span(epoch_steps, epoch_steps * recipe.epochs))
+
+
+def _effect(before: Callable[[int], float], trainer: Trainer, old: Recipe) -> str:
+    t, rate = trainer.t, trainer.descent.rate
+    text = f"training longer: {old.epochs} -> {trainer.recipe.epochs} epochs"
+    if all(before(step) == rate(step) for step in range(0, t + 1, max(1, t // 100))):
+        return f"{text}; the schedule {old.optimizer.rate.name} does not depend on the length and goes on as it was"
+    return (
+        f"{text}; the schedule {old.optimizer.rate.name} stretches with the length: at step {t} the rate was "
+        f"{before(t):.4g} and is now {rate(t):.4g}"
+    )

@@ -1,0 +1,44 @@
+"""The first thing a newcomer runs: LeNet on real handwriting, and what to do next."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+from PIL import Image
+
+from .begin import train
+from .progress import Progress, closing
+from .run import Run
+from .show import show
+
+TRAINING = ["optimizer.rate.constant=0.02", "epochs=30"]  # 1,438 images are 23 steps an epoch
+
+
+def demonstrate(as_json: bool = False) -> Run:
+    """Train, test, predict ten digits, and print the commands that go on from here."""
+    if not as_json:
+        print("LeNet on scikit-learn's 1,797 scanned digits\n")
+        print(show("lenet", *TRAINING), "\n", flush=True)
+    with Progress(quiet=as_json) as progress:
+        run = train("lenet", *TRAINING, show=progress)
+    images, labels, _ = run.source.part("test").fetch(torch.arange(10))
+    answers = run.answer(images)
+    example = run.path / "example.png"
+    Image.fromarray(images[0, 0].numpy()).save(example)
+    if as_json:
+        print(json.dumps({"run": str(run.path), **run.result, "example": str(example)}))
+        return run
+    print(f"\n{closing(run.result['test'])}, {run.result['seconds']:.1f} s\n")
+    print("label      ", "  ".join(run.facts.target.names[label] for label in labels.tolist()))
+    print("prediction ", "  ".join(answer["class"] for answer in answers))
+    print("probability", f"{min(answer['probability'] for answer in answers):.3f} or more\n")
+    print("Go on from here:")
+    for command, purpose in (
+        (f"dovetail predict {run.path} {example}", "read an image file"),
+        (f"dovetail resume {run.path} epochs={2 * run.recipe.epochs}", "train longer, or go on after a stop"),
+        ("dovetail show lenet", "see the layers"),
+        ("dovetail new my", "write a recipe of your own"),
+    ):
+        print(f"  .venv/bin/{command:<58} # {purpose}")
+    return run

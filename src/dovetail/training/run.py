@@ -1,0 +1,169 @@
+"""A run: a folder anyone can read, and what can be done with it once it is there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.prepare import Prepare
+from ..data.reading import check_array, read
+from ..data.source import Source
+from ..recipe.errors import RunError, UsageError, nearest
+from ..recipe.facts import Facts
+from ..recipe.node import Node
+from ..recipe.override import override
+from ..recipe.recipe import Recipe, parse, recipe_of
+from ..recipe.spec import Spec
+from .machine import dtype_of, resolve_device, settled
+from .system import System
+from .trainer import METRICS, MODEL, evaluate
+from .weights import read_weights
+
+RECIPE, FACTS, ENVIRONMENT = "recipe.yaml", "facts.json", "environment.json"
+
+
+class Run:
+    """A run folder, opened for reading; loading it executes nothing from it.
+
+    Raises `RunError` where the folder is not a run or a file of it is broken.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = find_run(path)
+        self.result: dict[str, Any] = {}  # `test` figures and `seconds` where this call trained the run
+        try:
+            self.recipe: Recipe = parse((self.path / RECIPE).read_text(encoding="utf-8"), str(self.path / RECIPE))
+            self.facts = Facts.of(json.loads((self.path / FACTS).read_text(encoding="utf-8")))
+            self.environment = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, UsageError | RunError):
+                raise
+            raise RunError(f"{self.path}: cannot be read as a run: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"Run('{self.path}')"
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of `metrics.jsonl`."""
+        file = self.path / METRICS
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return (self.path / MODEL).exists()
+
+    @cached_property
+    def source(self) -> Source:
+        """The run's data, read again; raises `DataError` where they are not what they were."""
+        return make_source(self.recipe.data, self.here, self.facts)
+
+    @property
+    def here(self) -> Path:
+        """The folder that relative paths of the recipe start from."""
+        there = Path(self.environment.get("here", "."))
+        return there if there.is_dir() else Path.cwd()
+
+    def system(self, best: bool = False) -> System:
+        """The trained system, on the run's device where this machine has it, else on the CPU."""
+        try:
+            device = resolve_device(self.recipe.device)
+        except UsageError:
+            device = torch.device("cpu")
+        system = System(dataclasses.replace(self.recipe, device=str(device)), self.facts)
+        try:
+            system.load_state_dict(read_weights(self.path, best))
+        except RuntimeError as error:
+            if isinstance(error, RunError):
+                reason = "the best model needs validation data" if best else "the run has not come to its end"
+                raise RunError(f"{error} ({reason}; go on with: dovetail resume {self.path})") from None
+            raise RunError(f"{self.path}: its model does not fit its recipe: {str(error).splitlines()[-1]}") from None
+        return system.to(device).eval()
+
+    def test(self, data: Spec | None = None, part: str | None = None, best: bool = False) -> dict[str, Any]:
+        """Figures of the trained system on a part of its data, or on other data of the same kind.
+
+        `part` is train, validation, test or all; it is test for the run's own data and all for others.
+        """
+        source = self.source if data is None else make_source(data, Path.cwd(), self.facts, adopt=True)
+        part = part or ("test" if data is None else "all")
+        names = ["train", "validation", "test"] if part == "all" else [part]
+        system, sums = self.system(best), {}
+        with settled(self.recipe):
+            for name in names:
+                examples = source.part(name)
+                if len(examples):
+                    for key, value in evaluate(system, examples, self._prepare(system), self.recipe.batch).items():
+                        sums[key] = sums[key] + value if key in sums else value
+        if not sums:
+            raise UsageError(f"the data have no {part} part to test on")
+        figures = {**system.objective.summary(sums), "count": int(sums["count"])}
+        if "confusion" in sums:
+            figures["confusion"] = sums["confusion"].long().tolist()
+        return figures
+
+    def predict(self, inputs: Any, best: bool = False, invert: bool = False) -> list[dict[str, Any]]:
+        """An answer an input: `class` and `probability`, or `value`.
+
+        `inputs` is an array like the training data's (images (N, H, W) or (N, C, H, W) of 0 to 255; rows of a table's
+        columns), or a list of paths (images, CSV). Raises `DataError` where they do not fit.
+        """
+        paths = [inputs] if isinstance(inputs, str | Path) else inputs
+        if isinstance(paths, list | tuple) and paths and all(isinstance(path, str | Path) for path in paths):
+            names, raw = read(self.facts.input, [Path(path) for path in paths], invert)
+        else:
+            names, raw = [], check_array(self.facts.input, inputs)
+        answers = self.answer(raw, best)
+        return [{"input": n, **a} for n, a in zip(names, answers, strict=True)] if names else answers
+
+    def answer(self, raw: Tensor, best: bool = False) -> list[dict[str, Any]]:
+        """An answer for each of the stored inputs (N, ...)."""
+        system, rows, answers = self.system(best), 2 * self.recipe.batch, []
+        prepare = self._prepare(system)
+        with settled(self.recipe), torch.inference_mode():
+            for start in range(0, len(raw), rows):
+                answers += system.objective.describe(system.output(prepare(raw[start : start + rows])))
+        return answers
+
+    def _prepare(self, system: System) -> Prepare:
+        return Prepare(self.facts.input, next(system.parameters()).device, dtype_of(self.recipe))
+
+
+def make_source(data: Spec, here: Path, facts: Facts | None = None, adopt: bool = False) -> Source:
+    """The source of a recipe; with the facts of an earlier run, the same data again or (`adopt`) others like them.
+
+    Raises `DataError` where the data are not what they were, or do not fit.
+    """
+    source: Source = data.make_at("data", here)
+    if facts is not None:
+        source.adopt(facts) if adopt else source.require_same(facts)
+    return source
+
+
+def find_run(path: str | Path) -> Path:
+    """A run folder by path, or by its name under `runs/`; raises `RunError`."""
+    for folder in (Path(path), Path("runs") / path):
+        if (folder / RECIPE).is_file():
+            return folder
+    names = [folder.parent.name for folder in Path("runs").glob(f"*/{RECIPE}")]
+    if Path(path).exists():
+        raise RunError(f"{path} is not a run folder: there is no {RECIPE} in it")
+    raise RunError(f"no run '{path}'. {nearest(str(path).removeprefix('runs/'), names)}".rstrip())
+
+
+def other_data(run: Run, overrides: list[str]) -> Spec | None:
+    """The data of a run with overrides (`data.table.path=new.csv`), or nothing where there are none."""
+    if not overrides:
+        return None
+    for text in overrides:
+        if not text.startswith("data"):
+            raise UsageError(f"test takes settings of the data alone, not '{text}'")
+    changed: Recipe = recipe_of(override(Node.of(run.recipe.plain()), overrides, Recipe))
+    return changed.data

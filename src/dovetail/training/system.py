@@ -1,0 +1,88 @@
+"""A system: a network and an objective, joined. Its forward is the summed loss."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..recipe.build import BuildError, build_and_push, fill, shape_text
+from ..recipe.draws import Draws, mix, purpose_key
+from ..recipe.errors import RecipeError
+from ..recipe.facts import Facts
+from ..recipe.recipe import Recipe
+from ..recipe.spec import Spec
+from .machine import autocast, dtype_of
+
+
+class Batch(NamedTuple):
+    """Examples as the system takes them; `first` is the row of the step's global batch at which they begin."""
+
+    input: Tensor
+    target: Tensor
+    weight: Tensor | None = None
+    first: int = 0
+
+
+class System(nn.Module):
+    """The network and the objective of a recipe, on data with the given facts.
+
+    Raises `RecipeError` where a layer cannot be built, the objective does not suit the data, or the network's output is
+    not what the objective judges.
+    """
+
+    def __init__(self, recipe: Recipe, facts: Facts, device: str | None = None) -> None:
+        super().__init__()
+        self.draws = Draws(recipe.seed)
+        self.autocast = autocast(recipe)
+        self.channels_last = recipe.layout == "channels_last"
+        with torch.device(device or "cpu"), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(mix(recipe.seed, purpose_key("init")))
+            self.objective: Any = recipe.objective.make_at("objective", facts.target)
+            specs = fill(recipe.network, self.objective.width, recipe.init)
+            if not specs:
+                raise RecipeError("network: has no layers")
+            example = torch.empty((2, *facts.input.shape), device="meta")
+            self.network, output = build_and_push(specs, example)
+        self._require_fit(specs[-1], output)
+        for name, module in self.network.named_modules():
+            if hasattr(module, "draws"):
+                module.draws, module.purpose = self.draws, name
+        self.to(dtype_of(recipe))
+        if self.channels_last:
+            self.network.to(memory_format=torch.channels_last)
+
+    def _require_fit(self, last: Spec, output: Tensor) -> None:
+        if not isinstance(output, Tensor) or not self.objective.fits(output.shape):
+            advice = ""
+            if isinstance(output, Tensor) and output.dim() > 2:
+                advice = "; put flatten (or globalpool) before the last linear"
+            elif isinstance(output, Tensor):
+                advice = "; end the network with - linear: outputs"
+            wrong = BuildError(
+                f"the network ends in {shape_text(output)}, the objective takes {self.objective.expects()}{advice}",
+                last.name,
+                last.place,
+            )
+            wrong.path = f"[{len(self.network) - 1}]"
+            raise wrong
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss summed over the batch, weights applied."""
+        loss: Tensor = self.objective.loss(self.output(batch.input), batch.target)
+        return loss.sum() if batch.weight is None else (loss * batch.weight).sum()
+
+    def output(self, x: Tensor) -> Tensor:
+        """The network's answer."""
+        if self.channels_last and x.dim() == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        if self.autocast is None:
+            return self.network(x)  # type: ignore[no-any-return]
+        with self.autocast:
+            return self.network(x)  # type: ignore[no-any-return]
+
+    def count(self, batch: Batch) -> float:
+        """What the summed loss is divided by, once."""
+        counts: Tensor = self.objective.count(batch.target)
+        return float((counts if batch.weight is None else counts * batch.weight).sum())

@@ -1,0 +1,264 @@
+"""The trainer: the loop from a recipe, its data and a step to the next step, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.batches import Batches
+from ..data.prepare import Prepare
+from ..data.source import Examples, Source
+from ..optim.descent import Descent
+from ..optim.groups import require_matches
+from ..recipe.errors import DovetailError, RunError
+from ..recipe.recipe import Recipe
+from ..recipe.span import Span
+from .checkpoint import Checkpoint, newest_checkpoint, tensor_bytes, write_atomically, write_checkpoint
+from .machine import dtype_of
+from .state import State
+from .system import Batch, System
+
+MODEL, BEST, METRICS, TIMING = "model.safetensors", "best.safetensors", "metrics.jsonl", "timing.jsonl"
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Functions that observe a run and change nothing: each gets figures, never the tensors.
+
+    `on_step(step, loss)` after every step, `on_evaluation(record)` with every line of metrics.
+    """
+
+    on_step: Callable[[int, float], None] | None = None
+    on_evaluation: Callable[[dict[str, Any]], None] | None = None
+
+
+class Stopped(DovetailError):
+    """The run was asked to stop; it is saved. `signal` is which signal asked."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
+
+
+class Trainer:
+    """Trains the system of a recipe in a run folder, from step 0 or from the newest checkpoint."""
+
+    def __init__(self, recipe: Recipe, source: Source, folder: Path, hooks: Hooks | None = None) -> None:
+        self.recipe, self.source, self.folder, self.hooks = recipe, source, folder, hooks or Hooks()
+        self.device = torch.device(recipe.device)
+        self.system = System(recipe, source.facts).to(self.device)
+        self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
+        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed)
+        self.span = Span(self.batches.epoch_steps, self.batches.epoch_steps * recipe.epochs)
+        self._freeze()
+        self.descent = Descent(self.system.named_parameters(), recipe.optimizer, self.span)
+        self.state = State()
+        self.t = 0
+        self.evaluate_every = self.span.steps(recipe.evaluate)
+        self.checkpoint_every = self.span.steps(recipe.checkpoint)
+        self._asked = 0  # the signal that asked to stop
+
+    def _freeze(self) -> None:
+        names = [name for name, _ in self.system.named_parameters()]
+        require_matches(self.recipe.freeze, names, "freeze")
+        for name, parameter in self.system.named_parameters():
+            if any(fnmatchcase(name, pattern) for pattern in self.recipe.freeze):
+                parameter.requires_grad_(False)
+
+    # ------------------------------------------------------------------------------------------------ one step
+
+    def step(self) -> None:
+        """Gradients of the whole global batch, summed over its micro-batches and divided once; then one update."""
+        batches = self._micro_batches()
+        count = sum(self.system.count(batch) for batch in batches)
+        share = torch.full((), 1 / count, dtype=torch.float32, device=self.device)
+        self.system.draws.step = self.t
+        self.descent.zero()
+        losses = []
+        for batch in batches:
+            self.system.draws.first = batch.first
+            total = self.system(batch)
+            total.backward(share.to(total.dtype))
+            losses.append(total.detach())
+        self._account(losses, count, self.descent.update(self.t))
+        self.t += 1
+
+    def _micro_batches(self) -> list[Batch]:
+        raw, target, weight = self.batches.at(self.t)
+        target = target.to(self.device, non_blocking=True)
+        rows = self.recipe.batch // self.recipe.accumulate
+        if len(target) <= rows:
+            return [Batch(self.prepare(raw), target, weight)]
+        return [
+            Batch(
+                self.prepare(raw[i : i + rows]),
+                target[i : i + rows],
+                None if weight is None else weight[i : i + rows],
+                i,
+            )
+            for i in range(0, len(target), rows)
+        ]
+
+    def _account(self, losses: list[Tensor], count: float, moved: bool) -> None:
+        state = self.state
+        if moved:
+            for loss in losses:
+                state.loss += loss.to("cpu")
+            state.count += count
+            state.in_row.zero_()
+        else:
+            state.skipped += 1
+            state.in_row += 1
+            if state.in_row >= self.recipe.optimizer.guard:
+                raise RunError(self._diverged())
+        if self.hooks.on_step:
+            self.hooks.on_step(self.t, float(sum(losses)) / count)
+
+    def _diverged(self) -> str:
+        wrong = [
+            name
+            for name, p in self.system.named_parameters()
+            if p.grad is not None and not bool(torch.isfinite(p.grad).all())
+        ]
+        return (
+            f"step {self.t}: the gradient was not finite {int(self.state.in_row)} times in a row "
+            f"(here in {', '.join(wrong[:4])}{' ...' if len(wrong) > 4 else ''}). "
+            "Nothing of it reached the weights. Lower the rate (optimizer.rate.constant=...) or clip the gradient "
+            "(optimizer.clip=1)"
+        )
+
+    # ---------------------------------------------------------------------------------------------- the whole run
+
+    def run(self, show: Callable[[Trainer, dict[str, Any] | None], None] | None = None) -> dict[str, Any]:
+        """Train to the end, then write the model and test it; returns the test figures.
+
+        `show` is called after every step, with the new line of metrics where there is one. Raises `Stopped` when a
+        signal asked to stop, after saving.
+        """
+        if self.t == 0:
+            self.save()
+        started, first = time.perf_counter(), self.t
+        self.system.train()
+        with self._signals():
+            while self.t < self.span.total:
+                self.step()
+                record = None
+                if self.t % self.evaluate_every == 0 or self.t == self.span.total:
+                    record = self._evaluate(time.perf_counter() - started, self.t - first)
+                if show:
+                    show(self, record)
+                if self._asked or self.t % self.checkpoint_every == 0 or self.t == self.span.total:
+                    self.save()
+                if self._asked and self.t < self.span.total:
+                    name = signal.Signals(self._asked).name
+                    place = f"step {self.t} of {self.span.total}"
+                    message = f"{name}: stopped and saved at {place}. Go on with: dovetail resume {self.folder}"
+                    raise Stopped(message, self._asked)
+        write_atomically(self.folder / MODEL, tensor_bytes(self.system.state_dict()))
+        return self.finish()
+
+    def finish(self) -> dict[str, Any]:
+        """Test the last weights and write the closing line of metrics."""
+        figures: dict[str, Any] = {}
+        if len(self.source.part("test")):
+            statistics = evaluate(self.system, self.source.part("test"), self.prepare, self.recipe.batch)
+            figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
+            self._write_line({"step": self.t, "test": figures})
+        return figures
+
+    def _evaluate(self, seconds: float, steps: int) -> dict[str, Any]:
+        record: dict[str, Any] = {
+            "step": self.t,
+            "epoch": round(self.t / self.span.epoch, 6),
+            "rate": self.descent.rate(self.t - 1),
+            "train": {"loss": self.state.mean_loss()},
+        }
+        if int(self.state.skipped):
+            record["skipped"] = int(self.state.skipped)
+        if len(self.source.part("validation")):
+            statistics = evaluate(self.system, self.source.part("validation"), self.prepare, self.recipe.batch)
+            record["validation"] = self.system.objective.summary(statistics)
+            self._keep_best(next(iter(record["validation"].values())))
+        self._write_line(record)
+        timing = {"step": self.t, "seconds": seconds, "steps_per_second": steps / seconds}
+        with open(self.folder / TIMING, "a", encoding="utf-8") as file:
+            file.write(json.dumps(timing) + "\n")
+        if self.hooks.on_evaluation:
+            self.hooks.on_evaluation(record)
+        return record
+
+    def _keep_best(self, value: float) -> None:
+        if value < float(self.state.best[0]):
+            self.state.best[0], self.state.best[1] = value, self.t
+            write_atomically(self.folder / BEST, tensor_bytes(self.system.state_dict()))
+
+    def _write_line(self, record: dict[str, Any]) -> None:
+        with open(self.folder / METRICS, "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    # ------------------------------------------------------------------------------------------- saving and going on
+
+    def save(self) -> Path:
+        """Write a checkpoint of this very step."""
+        tensors = {f"system/{name}": tensor for name, tensor in self.system.state_dict().items()}
+        tensors |= {f"optimizer/{name}": tensor for name, tensor in self.descent.state().items()}
+        tensors |= {f"state/{name}": tensor for name, tensor in self.state.tensors().items()}
+        metrics = self.folder / METRICS
+        length = metrics.stat().st_size if metrics.exists() else 0
+        return write_checkpoint(self.folder / "checkpoints", Checkpoint(self.t, tensors, length), self.recipe.keep)
+
+    def load(self) -> None:
+        """Go back to the newest checkpoint; lines of metrics written after it are taken back."""
+        checkpoint = newest_checkpoint(self.folder / "checkpoints")
+        self.system.load_state_dict(checkpoint.part("system"))
+        self.descent.load(checkpoint.part("optimizer"))
+        self.state.load(checkpoint.part("state"))
+        self.t = checkpoint.step
+        metrics = self.folder / METRICS
+        if metrics.exists():
+            with open(metrics, "r+b") as file:
+                file.truncate(checkpoint.metrics_bytes)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def ask(number: int, _: Any) -> None:
+            self._asked = number
+
+        before = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before[number] = signal.signal(number, ask)
+        except ValueError:  # not the main thread: signals are the caller's business
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def evaluate(system: System, examples: Examples, prepare: Prepare, batch: int) -> dict[str, Tensor]:
+    """The objective's statistics over a part of the data, summed."""
+    training = system.training
+    system.eval()
+    sums: dict[str, Tensor] = {}
+    with torch.inference_mode():
+        for start in range(0, len(examples), 2 * batch):
+            indices = torch.arange(start, min(start + 2 * batch, len(examples)))
+            raw, target, _ = examples.fetch(indices)
+            target = target.to(prepare.device)
+            output = system.output(prepare(raw))
+            for name, value in system.objective.measure(output, target).items():
+                sums[name] = sums[name] + value if name in sums else value
+    system.train(training)
+    return {name: value.cpu() for name, value in sums.items()}

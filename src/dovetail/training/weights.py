@@ -1,0 +1,64 @@
+"""Beginning from other weights: by name, with a report of what matched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..recipe.errors import RecipeError, RunError
+from .trainer import BEST, MODEL
+
+
+@dataclass(frozen=True)
+class Report:
+    """Which parameters and buffers took over weights, and which did not fit or were not there."""
+
+    matched: list[str]
+    other_shape: list[str]
+    missing: list[str]
+    unused: list[str]
+
+    def __str__(self) -> str:
+        words = [f"{len(self.matched)} tensors taken over"]
+        for text, names in (
+            ("of another shape, left as initialized", self.other_shape),
+            ("not in the file, left as initialized", self.missing),
+            ("in the file, not in the network", self.unused),
+        ):
+            if names:
+                words.append(f"{len(names)} {text} ({', '.join(names[:4])}{' ...' if len(names) > 4 else ''})")
+        return "; ".join(words)
+
+
+def read_weights(path: Path, best: bool = False) -> dict[str, Tensor]:
+    """The tensors of a safetensors file or of a run's last (or best) model. Raises `RunError`."""
+    file = path / (BEST if best else MODEL) if path.is_dir() else path
+    if not file.is_file():
+        raise RunError(f"no weights at {path}: expected a safetensors file, or a run folder with {file.name} in it")
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{file}: cannot be read as safetensors: {error}") from None
+
+
+def begin_from(system: nn.Module, path: Path) -> Report:
+    """Copy what fits by name and shape into a system; raises `RecipeError` where nothing does."""
+    weights, own = read_weights(path), system.state_dict()
+    fits = [name for name in own if name in weights and weights[name].shape == own[name].shape]
+    if not fits:
+        some = ", ".join(list(weights)[:3])
+        raise RecipeError(f"start: none of the {len(weights)} tensors of {path} ({some}, ...) fits this network")
+    with torch.no_grad():
+        for name in fits:
+            own[name].copy_(weights[name])
+    return Report(
+        fits,
+        [name for name in own if name in weights and name not in fits],
+        [name for name in own if name not in weights],
+        [name for name in weights if name not in own],
+    )
