@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from .recipe.errors import DovetailError
     from .recipe.recipe import Recipe, parse
     from .recipe.spec import Spec
-    from .training import Run, resume, show, train
+    from .training import Run, resume, train
+    from .training.show import show as show
 
 
 def load(run: str) -> Run:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from contracts.checks import CHECKS, Check
 
 import dovetail as dt
-from contracts.checks import CHECKS, Check
 from dovetail.recipe import layer
 from dovetail.recipe.errors import RecipeError
 from dovetail.recipe.spec import Spec

@@ -10,10 +10,9 @@ import dovetail as dt
 from dovetail.objectives import Objective
 from dovetail.recipe import objective as kind
 from dovetail.recipe.check import check
+from dovetail.recipe.facts import Target
 from dovetail.recipe.language import plain, read_nodes, write
 from dovetail.recipe.spec import ObjectiveSpec, Spec
-
-from dovetail.recipe.facts import Target
 
 CLASSES = Target("class", 4, list("abcd"), [5, 6, 7, 8])
 BINARY = Target("class", 2, ["no", "yes"], [5, 6])

@@ -1,4 +1,4 @@
-"""Layers that each break one promise; `test_checks.py` shows that the contract notices."""
+"""Layers that each break one promise; `test_checks.py` registers them and shows that the contract notices."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from dovetail.recipe import layer
 
 
 class _Half(torch.autograd.Function):
@@ -29,13 +27,11 @@ class _Wrap(nn.Module):
         return self.f(x)
 
 
-@layer
 def wrong_backward(x: Tensor) -> nn.Module:
     """Doubles, but says that it did not."""
     return _Wrap(_Half.apply)
 
 
-@layer
 def leaking(x: Tensor) -> nn.Module:
     """Centres an example by the whole batch."""
     return _Wrap(lambda v: v - v.mean(0, keepdim=True))
@@ -50,13 +46,14 @@ class _Forgetful(nn.Module):
         return x * self.scale.to(x)
 
 
-@layer
 def forgetful(x: Tensor) -> nn.Module:
     """Keeps what it drew out of its state."""
     return _Forgetful(x.shape[1])
 
 
-@layer
 def single(x: Tensor) -> nn.Module:
     """Answers in float32 whatever it is asked in."""
     return _Wrap(lambda v: v.float())
+
+
+WRONG = (wrong_backward, leaking, forgetful, single)

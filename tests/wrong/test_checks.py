@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from contracts import checks
+from wrong.layers import WRONG
+
+from dovetail.recipe import layer
 from dovetail.recipe import spec as registry
-from dovetail.recipe.spec import Part, Spec
+from dovetail.recipe.spec import Spec
 
 
 @pytest.fixture
-def wrong() -> Iterator[object]:
+def _registered() -> Iterator[None]:
     """The wrong layers, registered for one test alone."""
     before = dict(registry._parts["layer"])
-    from wrong import layers
-
-    for part in vars(layers).values():
-        if isinstance(part, Part):
-            registry._parts["layer"][part.name] = part
-    yield layers
+    for function in WRONG:
+        layer(function)
+    yield
     registry._parts["layer"] = before
 
 
@@ -33,6 +32,7 @@ def wrong() -> Iterator[object]:
         ("single", checks.precision_is_kept),
     ],
 )
-def test_a_broken_promise_is_noticed(wrong: object, name: str, check: checks.Check) -> None:
+@pytest.mark.usefixtures("_registered")
+def test_a_broken_promise_is_noticed(name: str, check: checks.Check) -> None:
     with pytest.raises((AssertionError, RuntimeError)):
         check(Spec("layer", name, {}), (5,))

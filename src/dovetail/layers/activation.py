@@ -121,7 +121,8 @@ class Softplus(nn.Module):
 def softplus(x: Tensor) -> nn.Module:
     """A smooth rectifier, f(a) = log(1 + e^a), exact at any a.
 
-    Shapes: any, unchanged. Dugas et al. (2001), Incorporating second-order functional knowledge for better option pricing.
+    Shapes: any, unchanged. Dugas et al. (2001), Incorporating second-order functional knowledge for better option
+    pricing.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.softplus()], torch.zeros(1, 1))(torch.zeros(1, 1))
@@ -138,7 +139,7 @@ class Maxout(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, (-1, self.pieces)).amax(2)
+        return x.reshape(len(x), -1, self.pieces, *x.shape[2:]).amax(2)
 
 
 @layer

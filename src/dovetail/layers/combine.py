@@ -41,8 +41,8 @@ class Residual(nn.Module):
 def residual(x: Tensor, layers: Layers, shortcut: Layers | None = None) -> nn.Module:
     """Add what the layers make of the input to the input, y = x + f(x), or to a shortcut of it, y = s(x) + f(x).
 
-    Shapes: those of f, which must be those of x (of s(x)); raises `ValueError` where they are not. He et al. (2016), Deep
-    residual learning for image recognition.
+    Shapes: those of f, which must be those of x (of s(x)); raises `ValueError` where they are not. He et al. (2016),
+    Deep residual learning for image recognition.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.residual([dt.linear(3), dt.relu()])], torch.zeros(1, 3))(torch.zeros(5, 3)).shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -39,7 +39,7 @@ def conv(
     torch.Size([4, 20, 24, 24])
     """
     axes = spatial_axes(x)
-    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+    kind: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
     module = kind(
         x.shape[1],
         int(filters),

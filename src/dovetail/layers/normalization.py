@@ -37,8 +37,8 @@ def layernorm(
 ) -> nn.Module:
     """Normalize each example over its last `axes` axes (all of them unless given), y = w (x - mean) / deviation + b.
 
-    Shapes: (N, ...), unchanged. Raises `ValueError` where there are not as many axes. Ba, Kiros and Hinton (2016), Layer
-    normalization.
+    Shapes: (N, ...), unchanged. Raises `ValueError` where there are not as many axes. Ba, Kiros and Hinton (2016),
+    Layer normalization.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.layernorm(affine=False)], torch.zeros(1, 2))(torch.tensor([[1.0, 5.0]]))

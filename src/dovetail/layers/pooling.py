@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -32,8 +32,9 @@ def maxpool(
     tensor([ 5.,  7., 13., 15.])
     """
     axes = spatial_axes(x)
-    kind = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[axes - 1]
-    return kind(*_windows(axes, size, stride, pad), ceil_mode=round_up)
+    kind: Any = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[axes - 1]
+    module: nn.Module = kind(*_windows(axes, size, stride, pad), ceil_mode=round_up)
+    return module
 
 
 @layer
@@ -49,8 +50,9 @@ def avgpool(
     tensor([ 2.5000,  4.5000, 10.5000, 12.5000])
     """
     axes = spatial_axes(x)
-    kind = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[axes - 1]
-    return kind(*_windows(axes, size, stride, pad), ceil_mode=round_up)
+    kind: Any = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[axes - 1]
+    module: nn.Module = kind(*_windows(axes, size, stride, pad), ceil_mode=round_up)
+    return module
 
 
 def _windows(axes: int, size: Sizes, stride: Sizes | None, pad: Pads) -> tuple[tuple[int, ...], ...]:

@@ -48,7 +48,8 @@ class Input:
 
     form: `image` (uint8, channels first), `table` (columns encoded to float32) or `array`.
     A stored value v enters the network as (v - mean) / deviation, one number each or one a channel.
-    `missing` is the table's rule for absent values.
+    `missing` is the table's rule for absent values. Of images, `fit` says how a picture of another size is brought to
+    the shape's, and `border` is how bright the training images' outermost pixels are on average, 0 to 255.
     """
 
     form: Literal["image", "table", "array"]
@@ -58,6 +59,8 @@ class Input:
     deviation: list[float] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     missing: str = "error"
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
+    border: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _set(annotation: Any, node: Node | None, words: list[tuple[str, Place]], val
         items[index] = _set(kind, child, rest, value, f"{path}[{index}]", at)
         return Node(items, node.place if node else at)
     if dataclasses.is_dataclass(base):
-        fields = section_fields(base)
+        fields = section_fields(base)  # type: ignore[arg-type]
         if word not in fields:
             fail(f"unknown setting '{word}'. {nearest(word, fields)}", path, place)
         return _put(node, word, place, fields[word][0], rest, value, f"{path}.{word}" if path else word, at)
@@ -113,7 +113,7 @@ def _set_part(kind: str, node: Node | None, words: list[tuple[str, Place]], valu
     node = expand(kind, node) if node else Node({}, at)
     current = next(iter(node.value), None) if isinstance(node.value, dict) else None
     if word not in known(kind):
-        options = find(kind, current).parameters if current in known(kind) else {}
+        options = find(kind, current).parameters if current and current in known(kind) else {}
         if current and (word in options or "Known" not in nearest(word, options)) and options:
             close = word if word in options else nearest(word, options).split("'")[1]
             fail(f"'{word}' is not a {kind}. Did you mean '{path_of(path)}.{current}.{close}'?", path, place)

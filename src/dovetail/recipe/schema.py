@@ -67,7 +67,7 @@ def _schema(annotation: Any) -> dict[str, Any]:
     if "size" in marks:
         return {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "outputs"}]}
     if dataclasses.is_dataclass(base):
-        schema = _object(section_fields(base))
+        schema = _object(section_fields(base))  # type: ignore[arg-type]
         return {**schema, "description": (inspect.getdoc(base) or "").split("\n")[0]}
     if get_origin(base) is types.UnionType and (has_specs(annotation)):
         members = [{"type": "null"} if m is types.NoneType else _schema(m) for m in get_args(base)]

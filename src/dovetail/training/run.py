@@ -95,7 +95,8 @@ class Run:
         source = self.source if data is None else make_source(data, Path.cwd(), self.facts, adopt=True)
         part = part or ("test" if data is None else "all")
         names = ["train", "validation", "test"] if part == "all" else [part]
-        system, sums = self.system(best), {}
+        system = self.system(best)
+        sums: dict[str, Tensor] = {}
         with settled(self.recipe):
             for name in names:
                 examples = source.part(name)

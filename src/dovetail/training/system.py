@@ -51,7 +51,7 @@ class System(nn.Module):
                 module.draws, module.purpose = self.draws, name
         self.to(dtype_of(recipe))
         if self.channels_last:
-            self.network.to(memory_format=torch.channels_last)
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _require_fit(self, last: Spec, output: Tensor) -> None:
         if not isinstance(output, Tensor) or not self.objective.fits(output.shape):

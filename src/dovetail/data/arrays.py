@@ -1,0 +1,216 @@
+"""NumPy arrays: given in Python, or in .npy and .npz files."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BeforeValidator
+from torch import Tensor
+
+from ..recipe import source
+from ..recipe.errors import DataError
+from ..recipe.facts import Facts, Input, Target
+from .images import as_images, image_input
+from .source import Examples, InMemory, Source, fingerprint, shape_text, sizes
+from .split import Share, split
+from .statistics import channel_statistics, class_target, number_target
+
+_SHOWN = "<array "
+
+
+class Held:
+    """An array in memory as an option of a spec: equal by content, and written to a recipe as its fingerprint."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.mark = fingerprint(array)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Held) and other.mark == self.mark
+
+    def __hash__(self) -> int:
+        return hash(self.mark)
+
+    def __str__(self) -> str:
+        return f"{_SHOWN}{self.array.dtype} {shape_text(list(self.array.shape))} sha256:{self.mark[:12]}>"
+
+    __repr__ = __str__
+
+
+def _held(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    return Held(value) if isinstance(value, np.ndarray) else value
+
+
+Array = Annotated[Held | str, BeforeValidator(_held), "an array, or the path of a .npy file or of a key in a .npz file"]
+
+
+class Arrays(Source):
+    def __init__(
+        self, here: Path, arrays: list[Any], shares: tuple[float, float, int], normalize: str, names: Any
+    ) -> None:
+        self.name = "arrays"
+        self.here, self.arrays, self.shares, self.normalize, self.names = here, arrays, shares, normalize, names
+
+    def load(self) -> tuple[Facts, dict[str, Examples]]:
+        x, y, test_x, test_y = (None if array is None else self.array(array) for array in self.arrays)
+        assert x is not None
+        assert y is not None
+        official = None
+        names: list[str] = []
+        targets, form, names = self.target(y, "y")
+        whole = self.paired(self.inputs(x, "x"), targets, "x", "y")
+        if test_x is not None and test_y is not None:
+            more, _, _ = self.target(test_y, "test_y", (form, names))
+            official = self.paired(self.inputs(test_x, "test_x"), more, "test_x", "test_y")
+            if official.inputs.shape[1:] != whole.inputs.shape[1:]:
+                raise DataError("arrays: x and test_x differ in shape")
+        validation, test, seed = self.shares
+        classes = whole.targets if form == "class" else None
+        cut = split(len(whole), validation, 0 if official else test, seed, classes)
+        parts: dict[str, Examples] = {name: whole.select(indices) for name, indices in cut.items()}
+        if official:
+            parts["test"] = official
+        train = whole.select(cut["train"])
+        tensors = [whole.inputs, whole.targets, *([official.inputs, official.targets] if official else [])]
+        mark = fingerprint(*tensors, repr(self.shares))
+        return Facts(self.input(train.inputs), self.facts_of(train.targets, form, names), sizes(parts), mark), parts
+
+    def array(self, array: Held | str) -> np.ndarray:
+        """The array itself, read from its file where it is a path."""
+        if isinstance(array, Held):
+            return array.array
+        if array.startswith(_SHOWN):
+            raise DataError(
+                "this run was trained on arrays in memory; give them again: dt.resume(run, data=dt.arrays(x, y))"
+            )
+        return read_array(self.here, array)
+
+    def inputs(self, array: np.ndarray, name: str) -> Tensor:
+        """Images (N, C, H, W) of bytes, or anything else as float32."""
+        if array.dtype == np.uint8 and array.ndim in (3, 4):
+            return as_images(torch.from_numpy(np.ascontiguousarray(array)), name)
+        if array.ndim < 2 or array.dtype.kind not in "fiub":
+            raise DataError(
+                f"arrays: {name} is {array.dtype} {shape_text(list(array.shape))}, expected numbers (N, ...)"
+            )
+        return finite(array, name)
+
+    def target(
+        self, array: np.ndarray, name: str, like: tuple[Any, list[str]] | None = None
+    ) -> tuple[Tensor, Any, list[str]]:
+        """Whole numbers and texts (N,) are classes, 0 and 1 (N, L) labels, other numbers (N,) or (N, K) numbers."""
+        if array.ndim not in (1, 2) or array.dtype.kind not in "fiubUS":
+            raise DataError(f"arrays: {name} is {array.dtype} {shape_text(list(array.shape))}, expected (N,) or (N, K)")
+        if array.ndim == 1 and array.dtype.kind in "iubUS":
+            names = like[1] if like else self.names or [str(value) for value in np.unique(array)]
+            values = np.unique(array)
+            known = {text: number for number, text in enumerate(names)}
+            if self.names and array.dtype.kind in "iub":
+                known = {str(number): number for number in range(len(names))}
+            unknown = [str(value) for value in values if str(value) not in known]
+            if unknown:
+                raise DataError(f"arrays: {name} has the class '{unknown[0]}', expected {', '.join(known)}")
+            if len(names) < 2:
+                raise DataError(f"arrays: {name} has one class only, '{names[0]}'")
+            table = torch.tensor([known[str(value)] for value in values])
+            return table[torch.from_numpy(np.searchsorted(values, array))], "class", list(names)
+        wide = finite(array.reshape(len(array), -1), name)
+        names = list(self.names or [f"{name}{i}" for i in range(wide.shape[1])])
+        if len(names) != wide.shape[1]:
+            raise DataError(f"arrays: {len(names)} names for {wide.shape[1]} columns of {name}")
+        labels = (
+            like[0] == "labels"
+            if like
+            else array.ndim == 2 and array.dtype.kind in "iub" and set(np.unique(array)) <= {0, 1}
+        )
+        return wide, "labels" if labels else "numbers", names
+
+    @staticmethod
+    def paired(x: Tensor, y: Tensor, x_name: str, y_name: str) -> InMemory:
+        """Inputs and targets as one part."""
+        if len(x) != len(y):
+            raise DataError(f"arrays: {x_name} has {len(x)} examples, {y_name} {len(y)}")
+        return InMemory(x, y)
+
+    def input(self, train: Tensor) -> Input:
+        """How the inputs become float, from the training part."""
+        if train.dtype == torch.uint8:
+            return image_input(train, "standard" if self.normalize == "standard" else "none")
+        if self.normalize == "none":
+            return Input("array", list(train.shape[1:]), "float32")
+        return Input("array", list(train.shape[1:]), "float32", *channel_statistics(train))
+
+    @staticmethod
+    def facts_of(train: Tensor, form: Any, names: list[str]) -> Target:
+        """Facts of the target, from the training part."""
+        if form == "class":
+            return class_target(names, train)
+        if form == "labels":
+            return Target("labels", len(names), names, train.sum(0).int().tolist())
+        return number_target(names, train)
+
+
+def finite(array: np.ndarray, name: str) -> Tensor:
+    """As float32; raises `DataError` at the first value that is not finite."""
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        place = ", ".join(map(str, wrong[0].tolist()))
+        raise DataError(f"arrays: {name}[{place}] is {array[tuple(wrong[0])]} ({len(wrong)} values are not finite)")
+    return torch.from_numpy(values)
+
+
+def read_array(here: Path, text: str) -> np.ndarray:
+    """The array at `file.npy` or `file.npz:key`; raises `DataError`. Never unpickles."""
+    path, _, key = text.partition(":") if ".npz:" in text else (text, "", "")
+    try:
+        with open(here / path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if not key:
+                if not isinstance(loaded, np.ndarray):
+                    raise DataError(f"{here / path}: say which array: {path}:{' or :'.join(loaded.files)}")
+                return loaded
+            if isinstance(loaded, np.ndarray) or key not in loaded:
+                there = "one array" if isinstance(loaded, np.ndarray) else ", ".join(loaded.files)
+                raise DataError(f"{here / path}: there is no '{key}' in it; it has {there}")
+            array: np.ndarray = loaded[key]
+            return array
+    except OSError as error:
+        raise DataError(f"{here / path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{here / path}: not an array file: {error}") from None
+
+
+@source
+def arrays(
+    here: Path,
+    x: Array,
+    y: Array,
+    test_x: Array | None = None,
+    test_y: Array | None = None,
+    test: Share = 0.2,
+    validation: Share = 0.0,
+    split: int = 0,
+    normalize: Literal["standard", "none"] = "standard",
+    names: list[str] | None = None,
+) -> Source:
+    """NumPy arrays (or tensors), or texts that say where they are: `x.npy`, `data.npz:x`.
+
+    x: images of bytes (N, H, W) or (N, C, H, W), or numbers (N, ...), standardized by feature (by channel where an
+    example has several axes). y: whole numbers or texts (N,) are classes, 0 and 1 (N, L) labels, other numbers (N,) or
+    (N, K) numbers; `names` names them. Raises `DataError` for values that are not finite and lengths that differ.
+
+    >>> import dovetail as dt, numpy as np
+    >>> dt.arrays(np.zeros((100, 4)), np.arange(100) % 3).make(Path()).facts.target.names
+    ['0', '1', '2']
+    """
+    if (test_x is None) != (test_y is None):
+        raise ValueError("test_x and test_y go together")
+    return Arrays(here, [x, y, test_x, test_y], (validation, test, split), normalize, names)

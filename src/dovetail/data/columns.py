@@ -1,0 +1,138 @@
+"""Tables as columns: reading CSV and Parquet, numbers and categories, absent values."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..recipe.errors import DataError
+
+ABSENT = {"", "na", "n/a", "nan", "null", "none", "?"}
+_LONGEST = 1 << 20  # characters of one cell
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A table by column, as text ("" where a value is absent), and where each row stood in its file."""
+
+    file: str
+    values: dict[str, list[str]]
+    rows: list[int]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """A column as float64, NaN where absent. Raises `DataError`, naming row and column, for other text."""
+        texts = self.values[name]
+        try:
+            numbers = np.array([text or "nan" for text in texts], dtype=np.float64)
+        except ValueError:
+            row = next(i for i, text in enumerate(texts) if text and number(text) is None)
+            where = f"{self.file}: row {self.rows[row]}, column '{name}'"
+            raise DataError(f"{where}: '{texts[row]}' is not a number") from None
+        infinite = np.isinf(numbers).nonzero()[0]
+        if len(infinite):
+            row = int(infinite[0])
+            raise DataError(f"{self.file}: row {self.rows[row]}, column '{name}': {texts[row]} is not finite")
+        return numbers
+
+    def is_number(self, name: str) -> bool:
+        """Whether a column holds numbers: nine in ten of the values that are there."""
+        there = [text for text in self.values[name] if text]
+        return bool(there) and sum(number(text) is not None for text in there) >= 0.9 * len(there)
+
+    def select(self, keep: list[int]) -> Columns:
+        """Some of the rows."""
+        values = {name: [column[i] for i in keep] for name, column in self.values.items()}
+        return Columns(self.file, values, [self.rows[i] for i in keep])
+
+    def require_present(self, names: list[str]) -> None:
+        """Raise `DataError` at the first absent value."""
+        gaps = [(self.values[name].index(""), name) for name in names if "" in self.values[name]]
+        if gaps:
+            row, name = min(gaps)
+            total = sum(self.values[each].count("") for each in names)
+            raise DataError(
+                f"{self.file}: row {self.rows[row]}, column '{name}': the value is absent ({total} in all); "
+                "say what to do: missing: mean, indicator or drop"
+            )
+
+
+def number(text: str) -> float | None:
+    """The number a text is, or nothing."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def read_table(path: Path, delimiter: str = "auto") -> Columns:
+    """A CSV file with a header (or a .parquet file) as columns. Raises `DataError`, naming file and row."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _parquet(path)
+    csv.field_size_limit(_LONGEST)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            first = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=_delimiter(first) if delimiter == "auto" else delimiter, strict=True)
+            return _rows(str(path), reader)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text: byte {error.object[error.start]:#04x} at {error.start:,}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _delimiter(line: str) -> str:
+    return max(",;\t|", key=line.count)
+
+
+def _rows(file: str, reader: Any) -> Columns:
+    try:
+        header: list[str] = next(reader, [])
+        if not header:
+            raise DataError(f"{file}: is empty: expected a header and rows")
+        names = [name.strip() for name in header]
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            raise DataError(f"{file}: the header names '{doubled}' twice")
+        cells: list[list[str]] = [[] for _ in names]
+        rows = []
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(names):
+                raise DataError(f"{file}: row {reader.line_num} has {len(row)} cells, the header {len(names)}")
+            rows.append(reader.line_num)
+            for column, text in zip(cells, row, strict=True):
+                text = text.strip()
+                column.append("" if text.lower() in ABSENT else text)
+    except csv.Error as error:
+        raise DataError(f"{file}: row {reader.line_num}: {error}") from None
+    if not rows:
+        raise DataError(f"{file}: has a header but no rows")
+    return Columns(file, dict(zip(names, cells, strict=True)), rows)
+
+
+def _parquet(path: Path) -> Columns:
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise DataError(f"{path}: reading Parquet needs pyarrow: pip install 'dovetail[parquet]'") from None
+    try:
+        table = parquet.read_table(path)
+    except (OSError, arrow.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    values = {
+        name: ["" if value is None or value != value else str(value) for value in table.column(name).to_pylist()]
+        for name in table.column_names
+    }
+    if not table.num_rows:
+        raise DataError(f"{path}: has no rows")
+    return Columns(str(path), values, list(range(1, table.num_rows + 1)))

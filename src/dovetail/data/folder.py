@@ -1,0 +1,205 @@
+"""A folder of images per class: any format Pillow reads, any size."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ..recipe import source
+from ..recipe.errors import DataError
+from ..recipe.facts import Facts
+from .images import Fit, Normalize, image_input
+from .source import PARTS, Examples, Fetched, InMemory, Source, fingerprint, sizes
+from .split import Share, split
+from .statistics import class_target
+
+MOST_PIXELS = 100_000_000
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+_SAMPLE = 2000  # training images that the statistics are taken from
+
+
+def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit = "stretch") -> Tensor:
+    """An image file as uint8 (C, H, W): EXIF rotation applied, transparency laid on black, at the size asked for.
+
+    Raises `DataError`, naming the file, where it is missing, broken, not an image, or larger than 100 megapixels.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of broken EXIF and large images, both judged here
+            with Image.open(path) as opened:
+                if opened.width * opened.height > MOST_PIXELS:
+                    raise DataError(f"{path}: {opened.width}x{opened.height} pixels, more than {MOST_PIXELS:,}")
+                turned = ImageOps.exif_transpose(opened)
+                if "A" in turned.getbands() or "transparency" in turned.info:
+                    turned = turned.convert("RGBA")
+                    ground = Image.new("RGBA", turned.size, (0, 0, 0, 255))
+                    turned = Image.alpha_composite(ground, turned)
+                if turned.mode.startswith("I;16"):  # 16 bits a pixel: keep the upper 8
+                    turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+                image: Any = turned.convert("L" if channels == 1 else "RGB")
+                wide = (size[1], size[0])
+                if image.size != wide:
+                    image = fitted(image, wide, fit)
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: not an image that Pillow can read") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DataError(f"{path}: broken or truncated image: {reason}") from None
+    array = torch.from_numpy(np.array(image))
+    return array[None] if channels == 1 else array.permute(2, 0, 1).contiguous()
+
+
+def fitted(image: Any, size: tuple[int, int], fit: Fit) -> Any:
+    """A Pillow image at (width, height): stretched, cut in its middle, or with bars at its sides."""
+    from PIL import Image, ImageOps
+
+    if fit == "stretch":
+        return image.resize(size, Image.Resampling.BILINEAR)
+    return (ImageOps.fit if fit == "crop" else ImageOps.pad)(image, size, Image.Resampling.BILINEAR)
+
+
+class Files(Examples):
+    """Image files, decoded when they are fetched, by a pool of threads."""
+
+    def __init__(self, paths: list[Path], targets: Tensor, channels: int, size: list[int], fit: Fit) -> None:
+        self.paths, self.targets, self.channels, self.size, self.fit = paths, targets, channels, size, fit
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def fetch(self, indices: Tensor) -> Fetched:
+        paths = [self.paths[i] for i in indices.tolist()]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            images = list(pool.map(lambda path: read_image(path, self.channels, self.size, self.fit), paths))
+        empty = torch.empty(0, self.channels, *self.size, dtype=torch.uint8)
+        return torch.stack(images) if images else empty, self.targets[indices], None
+
+
+class Folder(Source):
+    def __init__(
+        self,
+        root: Path,
+        size: list[int],
+        color: str,
+        fit: Fit,
+        cache: int,
+        shares: tuple[float, float, int],
+        norm: Normalize,
+    ) -> None:
+        self.name, self.root, self.size, self.color, self.fit = str(root), root, size, color, fit
+        self.cache, self.shares, self.normalize = cache, shares, norm
+        self.official = [part for part in PARTS if (root / part).is_dir()] if (root / "train").is_dir() else []
+        folders = {part: root / part for part in self.official} or {"train": root}
+        self.names = classes_in(folders["train"])
+        self.files = {part: self.files_in(folder) for part, folder in folders.items()}
+
+    def files_in(self, folder: Path) -> list[tuple[Path, int]]:
+        unknown = [name for name in classes_in(folder) if name not in self.names]
+        if unknown:
+            raise DataError(f"{folder}: class '{unknown[0]}' is not in {self.root / 'train'}")
+        found = []
+        for number, name in enumerate(self.names):
+            if not (folder / name).is_dir():
+                continue
+            files = [p for p in sorted((folder / name).rglob("*")) if p.suffix.lower() in _SUFFIXES and p.is_file()]
+            if not files:
+                raise DataError(f"{folder / name}: no images in it ({', '.join(sorted(_SUFFIXES))})")
+            found += [(path, number) for path in files]
+        return found
+
+    def load(self) -> tuple[Facts, dict[str, Examples]]:
+        files = self.files["train"]
+        targets = torch.tensor([number for _, number in files])
+        validation, test, seed = self.shares
+        cut = split(
+            len(files),
+            0 if "validation" in self.official else validation,
+            0 if "test" in self.official else test,
+            seed,
+            targets,
+        )
+        lists = {part: [files[i] for i in indices.tolist()] for part, indices in cut.items()}
+        lists |= {part: self.files[part] for part in self.official if part != "train"}
+        channels = {"grey": 1, "rgb": 3}.get(self.color) or self._channels(files)
+        parts: dict[str, Examples] = {
+            part: Files(
+                [p for p, _ in pairs], torch.tensor([n for _, n in pairs]).long(), channels, self.size, self.fit
+            )
+            for part, pairs in lists.items()
+        }
+        files_used = [path for part in PARTS for path, _ in lists.get(part, [])]
+        mark = fingerprint(repr([(p.relative_to(self.root).as_posix(), p.stat().st_size) for p in files_used]))
+        if sum(map(len, parts.values())) * channels * self.size[0] * self.size[1] <= self.cache << 20:
+            parts = {name: InMemory(*part.fetch(torch.arange(len(part)))) for name, part in parts.items()}
+        train = parts["train"]
+        step = max(1, -(-len(train) // _SAMPLE))
+        sample, _, _ = train.fetch(torch.arange(0, len(train), step))
+        target = class_target(self.names, torch.tensor([number for _, number in lists["train"]]))
+        return Facts(image_input(sample, self.normalize, self.fit), target, sizes(parts), mark), parts
+
+    @staticmethod
+    def _channels(files: list[tuple[Path, int]]) -> int:
+        """3 if any of some images has colour, else 1."""
+        from PIL import Image
+
+        for path, _ in files[:: max(1, len(files) // 50)]:
+            try:
+                with Image.open(path) as image:
+                    if image.mode not in ("1", "L", "LA", "I", "F") and not image.mode.startswith("I;16"):
+                        return 3
+            except (OSError, ValueError, SyntaxError):
+                continue  # told, with its name, when it is decoded
+        return 1
+
+
+def classes_in(folder: Path) -> list[str]:
+    """The class folders of a folder, numbers in them in their own order; raises `DataError` where there are too few."""
+    names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    names.sort(
+        key=lambda name: [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
+    )
+    if len(names) < 2:
+        raise DataError(f"{folder}: expected a folder of images for each of two classes at least, found {len(names)}")
+    return names
+
+
+@source
+def folder(
+    here: Path,
+    path: str,
+    size: Annotated[
+        list[Annotated[int, Field(gt=0)]], Field(min_length=2, max_length=2), "two whole numbers: height, width"
+    ] = [32, 32],  # noqa: B006
+    color: Literal["auto", "grey", "rgb"] = "auto",
+    fit: Fit = "stretch",
+    test: Share = 0.2,
+    validation: Share = 0.0,
+    split: int = 0,
+    normalize: Normalize = "standard",
+    cache: Annotated[int, Field(ge=0)] = 2048,
+) -> Source:
+    """Images in a folder per class, any format and size; folders `train`, `test` and `validation` above them are kept.
+
+    `size` is height and width in pixels, `fit` how an image comes to it; `cache` is how many MiB of decoded images may
+    stay in memory, beyond which they are decoded anew each time. Raises `DataError`, naming the file, for broken ones.
+
+    >>> import dovetail as dt
+    >>> dt.folder("photos", size=[64, 64], fit="crop")
+    folder('photos', size=[64, 64], fit='crop')
+    """
+    root = here / path
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder")
+    return Folder(root, size, color, fit, cache, (validation, test, split), normalize)

@@ -1,0 +1,65 @@
+"""Images in memory: what every source of uint8 images (N, C, H, W) with classes has in common."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..recipe.errors import DataError
+from ..recipe.facts import Facts, Input
+from .source import Examples, InMemory, Source, fingerprint, sizes
+from .split import split
+from .statistics import border_brightness, class_target, image_statistics
+
+Normalize = Literal["standard", "unit", "none"]
+Fit = Literal["stretch", "crop", "pad"]
+
+
+def image_input(images: Tensor, normalize: Normalize, fit: Fit = "stretch") -> Input:
+    """How uint8 images become float: `standard` (mean 0, deviation 1 a channel), `unit` (0 to 1) or `none`."""
+    shape, border = list(images.shape[1:]), border_brightness(images)
+    if normalize == "none":
+        return Input("image", shape, "uint8", fit=fit, border=border)
+    if normalize == "unit":
+        return Input("image", shape, "uint8", [0.0], [255.0], fit=fit, border=border)
+    mean, deviation = image_statistics(images)
+    return Input("image", shape, "uint8", mean, deviation, fit=fit, border=border)
+
+
+class LabelledImages(Source):
+    """Images with a class each: one set to split, or a training set and an official test set."""
+
+    def __init__(self, name: str, validation: float, test: float, seed: int, normalize: Normalize) -> None:
+        self.name = name
+        self.validation, self.test, self.seed, self.normalize = validation, test, seed, normalize
+
+    def read(self) -> tuple[list[str], InMemory, InMemory | None]:
+        """Class names, the images to split, and the official test images where there are some."""
+        raise NotImplementedError
+
+    def load(self) -> tuple[Facts, dict[str, Examples]]:
+        names, images, official = self.read()
+        try:
+            cut = split(len(images), self.validation, 0 if official else self.test, self.seed, images.targets)
+        except DataError as error:
+            raise DataError(f"{self.name}: {error}") from None
+        parts: dict[str, Examples] = {key: images.select(indices) for key, indices in cut.items()}
+        if official:
+            parts["test"] = official
+        train = parts["train"]
+        assert isinstance(train, InMemory)
+        tensors = [images.inputs, images.targets]
+        if official:
+            tensors += [official.inputs, official.targets]
+        mark = fingerprint(*tensors, f"{self.validation} {self.test} {self.seed}")
+        input = image_input(train.inputs, self.normalize)
+        return Facts(input, class_target(names, train.targets), sizes(parts), mark), parts
+
+
+def as_images(array: Tensor, name: str) -> Tensor:
+    """(N, H, W) or (N, C, H, W) uint8 as (N, C, H, W); raises `DataError` for anything else."""
+    if array.dtype != torch.uint8 or array.dim() not in (3, 4):
+        raise DataError(f"{name}: expected images (N, H, W) of bytes, got {tuple(array.shape)} of {array.dtype}")
+    return array[:, None] if array.dim() == 3 else array

@@ -1,0 +1,41 @@
+"""From stored values to what the network sees: moved to the device, converted, normalized, a batch at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..recipe.facts import Input
+
+
+class Prepare:
+    """y = (v - mean) / deviation, one mean for all values or one a channel (the first axis of an example).
+
+    Shapes: (N, *S) -> (N, *S) of `dtype` on `device`.
+
+    >>> prepare = Prepare(Input("array", [1], "uint8", [100.0], [50.0]), torch.device("cpu"), torch.float32)
+    >>> prepare(torch.tensor([[200]], dtype=torch.uint8))
+    tensor([[2.]])
+    """
+
+    def __init__(self, input: Input, device: torch.device, dtype: torch.dtype) -> None:
+        self.device, self.dtype = device, dtype
+        self.scale: float | Tensor = 1.0
+        self.shift: float | Tensor = 0.0
+        mean, deviation = input.mean, input.deviation
+        if len(deviation) == 1:
+            self.scale, self.shift = 1 / deviation[0], mean[0] / deviation[0]
+        elif deviation:
+            view = (-1, *[1] * (len(input.shape) - 1))
+            wide = torch.tensor(deviation, dtype=torch.float64).view(view)
+            self.scale = (1 / wide).to(device, dtype)
+            self.shift = (torch.tensor(mean, dtype=torch.float64).view(view) / wide).to(device, dtype)
+        self.plain = not deviation
+
+    def __call__(self, raw: Tensor) -> Tensor:
+        x = raw.to(self.device, self.dtype, non_blocking=True)
+        if self.plain:
+            return x
+        if x is raw:
+            return x.mul(self.scale).sub_(self.shift)
+        return x.mul_(self.scale).sub_(self.shift)
