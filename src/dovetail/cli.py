@@ -166,7 +166,6 @@ def new(name: Annotated[str, typer.Argument(help="The file to write: NAME.yaml")
 @app.command()
 def schema(use: Use = None, as_json: Json = False) -> None:
     """Print the JSON Schema of a recipe, for editors."""
-    from . import training  # noqa: F401  (registers every part)
     from .recipe.schema import recipe_schema
 
     use_parts(use)

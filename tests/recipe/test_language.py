@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import pytest
 
 import dovetail as dt
@@ -67,8 +69,12 @@ def test_recipes_name_their_paper_and_published_number() -> None:
 
 
 def test_python_and_yaml_give_the_same_specs() -> None:
-    text = "network:\n- conv: {filters: 8, kernel: 3, pad: same}\n- [relu, maxpool: 2]\n- residual: [conv: {filters: 8, pad: 1}]\n"
-    recipe = parse(text + "objective: softmax\ndata: digits")
+    text = """network:
+    - conv: {filters: 8, kernel: 3, pad: same}
+    - [relu, maxpool: 2]
+    - residual: [conv: {filters: 8, pad: 1}]
+    """
+    recipe = parse(dedent(text) + "objective: softmax\ndata: digits")
     assert recipe.network == [
         dt.conv(8, 3, pad="same"),
         dt.chain([dt.relu(), dt.maxpool(2)]),

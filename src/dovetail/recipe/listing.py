@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from typing import Any
 
@@ -11,9 +10,7 @@ from .check import MISSING
 from .errors import UsageError, nearest
 from .language import plain
 from .recipe import load, shipped
-from .spec import Part
-
-_ROOMS = ("layers", "objectives", "optim", "data")
+from .spec import Part, register_rooms
 
 
 def listing(kind: str | None = None) -> dict[str, list[dict[str, str]]]:
@@ -21,8 +18,7 @@ def listing(kind: str | None = None) -> dict[str, list[dict[str, str]]]:
 
     Raises `UsageError` for a kind there is not.
     """
-    for room in _ROOMS:
-        importlib.import_module(f"dovetail.{room}")
+    register_rooms()
     found = {"recipes": [_recipe(name) for name in shipped()]}
     found |= {each.plural: [_part(part) for part in each] for each in kinds}
     found = {plural: items for plural, items in found.items() if items}

@@ -16,7 +16,7 @@ from .node import Node
 from .override import override
 from .place import fail
 from .span import Length
-from .spec import InitSpec, Layers, ObjectiveSpec, RuleSpec, ScheduleSpec, SourceSpec, Spec
+from .spec import InitSpec, Layers, ObjectiveSpec, RuleSpec, ScheduleSpec, SourceSpec, Spec, register_rooms
 
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -120,6 +120,7 @@ def parse(text: str, file: str = "recipe", overrides: list[str] | None = None) -
 
     Raises `RecipeError`, with file, line and column.
     """
+    register_rooms()
     root = read_nodes(text, file)
     if root.value is None:
         raise RecipeError(f"{file}: is empty: expected network, objective and data")
@@ -130,6 +131,7 @@ def parse(text: str, file: str = "recipe", overrides: list[str] | None = None) -
 
 def recipe_of(settings: Node | dict[str, Any]) -> Recipe:
     """A checked recipe from a tree or from Python values."""
+    register_rooms()
     recipe: Recipe = check_section(Recipe, Node.of(settings), "")
     if recipe.batch % recipe.accumulate:
         raise RecipeError(

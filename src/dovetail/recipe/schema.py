@@ -12,11 +12,12 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 
 from .check import MISSING, has_specs, section_fields, unwrap
 from .recipe import Recipe
-from .spec import Of, Part, find, known
+from .spec import Of, Part, find, known, register_rooms
 
 
 def recipe_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a recipe file, with every part that is registered now."""
+    register_rooms()
     kinds = ("layer", "init", "objective", "rule", "schedule", "source")
     definitions = {kind: _kind(kind) for kind in kinds}
     root = _schema(Recipe)

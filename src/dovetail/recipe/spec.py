@@ -8,11 +8,12 @@ function itself. The signature is the only schema there is.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from .errors import DovetailError, RecipeError, UsageError, nearest
@@ -156,6 +157,13 @@ class Kind(Generic[K, R]):
 
     def __iter__(self) -> Iterator[Part[Any]]:
         return iter(_parts[self.name].values())
+
+
+@cache
+def register_rooms() -> None:
+    """Import the rooms whose parts recipes name. By name: nothing here depends on what they hold."""
+    for room in ("layers", "objectives", "optim", "data"):
+        importlib.import_module(f"dovetail.{room}")
 
 
 def find(kind: str, name: str) -> Part[Any]:

@@ -1,6 +1,8 @@
-"""What changes in a run beside weights and optimizer: a few tensors, saved in every checkpoint."""
+"""What changes in a run beside weights and optimizer: a few numbers, saved as tensors in every checkpoint."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -11,21 +13,21 @@ class State:
 
     def __init__(self) -> None:
         self.loss = torch.zeros((), dtype=torch.float64)  # summed since the latest line
-        self.count = torch.zeros((), dtype=torch.float64)  # what to divide it by
-        self.skipped = torch.zeros((), dtype=torch.int64)  # steps left out in the whole run
-        self.in_row = torch.zeros((), dtype=torch.int64)  # of them, the latest ones without a good one between
-        self.best = torch.tensor([torch.inf, -1.0], dtype=torch.float64)  # the value, and at which step
+        self.count = 0.0  # what to divide it by
+        self.skipped = 0.0  # steps left out in the whole run
+        self.in_row = 0.0  # of them, the latest ones without a good one between
+        self.best = math.inf  # the best value on the validation part
 
     def tensors(self) -> dict[str, Tensor]:
-        return dict(vars(self))
+        return {name: torch.as_tensor(value, dtype=torch.float64).clone() for name, value in vars(self).items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         for name, tensor in tensors.items():
-            getattr(self, name).copy_(tensor)
+            setattr(self, name, tensor.clone() if name == "loss" else float(tensor))
 
     def mean_loss(self) -> float:
         """The mean training loss since the latest line; the sums begin anew."""
-        mean = float(self.loss / self.count) if self.count else float("nan")
+        mean = float(self.loss) / self.count if self.count else math.nan
         self.loss.zero_()
-        self.count.zero_()
+        self.count = 0.0
         return mean

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..objectives.objective import Objective
 from ..recipe.build import BuildError, build_and_push, fill, shape_text
 from ..recipe.draws import Draws, mix, purpose_key
 from ..recipe.errors import RecipeError
@@ -45,6 +46,7 @@ class System(nn.Module):
                 raise RecipeError("network: has no layers")
             example = torch.empty((2, *facts.input.shape), device="meta")
             self.network, output = build_and_push(specs, example)
+        self.counts_examples = type(self.objective).count is Objective.count
         self._require_fit(specs[-1], output)
         for name, module in self.network.named_modules():
             if hasattr(module, "draws"):
@@ -84,5 +86,7 @@ class System(nn.Module):
 
     def count(self, batch: Batch) -> float:
         """What the summed loss is divided by, once."""
+        if batch.weight is None and self.counts_examples:
+            return len(batch.target)
         counts: Tensor = self.objective.count(batch.target)
         return float((counts if batch.weight is None else counts * batch.weight).sum())

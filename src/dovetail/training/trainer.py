@@ -66,6 +66,7 @@ class Trainer:
         self.t = 0
         self.evaluate_every = self.span.steps(recipe.evaluate)
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
+        self._shares: dict[float, Tensor] = {}
         self._asked = 0  # the signal that asked to stop
 
     def _freeze(self) -> None:
@@ -81,17 +82,23 @@ class Trainer:
         """Gradients of the whole global batch, summed over its micro-batches and divided once; then one update."""
         batches = self._micro_batches()
         count = sum(self.system.count(batch) for batch in batches)
-        share = torch.full((), 1 / count, dtype=torch.float32, device=self.device)
+        share = self._share(count)
         self.system.draws.step = self.t
         self.descent.zero()
         losses = []
         for batch in batches:
             self.system.draws.first = batch.first
             total = self.system(batch)
-            total.backward(share.to(total.dtype))
+            total.backward(share)
             losses.append(total.detach())
         self._account(losses, count, self.descent.update(self.t))
         self.t += 1
+
+    def _share(self, count: float) -> Tensor:
+        """1 / count, where backpropagation begins: the loss is divided once, for all micro-batches alike."""
+        if count not in self._shares:
+            self._shares = {count: torch.full((), 1 / count, dtype=dtype_of(self.recipe), device=self.device)}
+        return self._shares[count]
 
     def _micro_batches(self) -> list[Batch]:
         raw, target, weight = self.batches.at(self.t)
@@ -113,9 +120,9 @@ class Trainer:
         state = self.state
         if moved:
             for loss in losses:
-                state.loss += loss.to("cpu")
+                state.loss += loss.cpu()
             state.count += count
-            state.in_row.zero_()
+            state.in_row = 0
         else:
             state.skipped += 1
             state.in_row += 1
@@ -198,8 +205,8 @@ class Trainer:
         return record
 
     def _keep_best(self, value: float) -> None:
-        if value < float(self.state.best[0]):
-            self.state.best[0], self.state.best[1] = value, self.t
+        if value < self.state.best:
+            self.state.best = value
             write_atomically(self.folder / BEST, tensor_bytes(self.system.state_dict()))
 
     def _write_line(self, record: dict[str, Any]) -> None:
