@@ -22,15 +22,15 @@ class Batches:
     def __init__(self, examples: Examples, batch: int, seed: int) -> None:
         self.examples, self.batch, self.seed = examples, batch, seed
         self.epoch_steps = -(-len(examples) // batch)
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._epoch, self._order = -1, ()  # type: int, tuple[Tensor, ...]
 
     def indices(self, t: int) -> Tensor:
         """Which examples step t sees, in order."""
         epoch, step = divmod(t, self.epoch_steps)
         if epoch != self._epoch:
-            self._order = torch.randperm(len(self.examples), generator=generator(self.seed, "order", epoch))
-            self._epoch = epoch
-        return self._order[step * self.batch : (step + 1) * self.batch]
+            order = torch.randperm(len(self.examples), generator=generator(self.seed, "order", epoch))
+            self._epoch, self._order = epoch, torch.split(order, self.batch)
+        return self._order[step]
 
     def at(self, t: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Stored inputs, targets and weights (or nothing) of step t."""

@@ -140,9 +140,12 @@ class Folder(Source):
             for part, pairs in lists.items()
         }
         files_used = [path for part in PARTS for path, _ in lists.get(part, [])]
-        mark = fingerprint(repr([(p.relative_to(self.root).as_posix(), p.stat().st_size) for p in files_used]))
+        seen: list[Any] = [repr([(path.relative_to(self.root).as_posix(), path.stat().st_size) for path in files_used])]
         if sum(map(len, parts.values())) * channels * self.size[0] * self.size[1] <= self.cache << 20:
-            parts = {name: InMemory(*part.fetch(torch.arange(len(part)))) for name, part in parts.items()}
+            held = {name: InMemory(*part.fetch(torch.arange(len(part)))) for name, part in parts.items()}
+            parts = {**held}
+            seen += [part.inputs for part in held.values()]  # else names and sizes must do: reading all would take long
+        mark = fingerprint(*seen)
         train = parts["train"]
         step = max(1, -(-len(train) // _SAMPLE))
         sample, _, _ = train.fetch(torch.arange(0, len(train), step))

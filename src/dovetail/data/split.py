@@ -43,7 +43,7 @@ def split(count: int, validation: float, test: float, seed: int, classes: Tensor
 
 
 def _whole(share: float, count: int) -> int:
-    return share if isinstance(share, int) else math.ceil(share * count)
+    return share if isinstance(share, int) else math.ceil(share * count - 1e-9)  # 0.07 * 100 is a little above 7
 
 
 def _interleaved(order: Tensor, classes: Tensor) -> Tensor:

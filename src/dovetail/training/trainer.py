@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -103,6 +104,7 @@ class Trainer:
     def _micro_batches(self) -> list[Batch]:
         raw, target, weight = self.batches.at(self.t)
         target = target.to(self.device, non_blocking=True)
+        weight = weight if weight is None else weight.to(self.device, non_blocking=True)
         rows = self.recipe.batch // self.recipe.accumulate
         if len(target) <= rows:
             return [Batch(self.prepare(raw), target, weight)]
@@ -119,9 +121,7 @@ class Trainer:
     def _account(self, losses: list[Tensor], count: float, moved: bool) -> None:
         state = self.state
         if moved:
-            for loss in losses:
-                state.loss += loss.cpu()
-            state.count += count
+            state.add(losses[0] if len(losses) == 1 else torch.stack(losses).sum(), count)
             state.in_row = 0
         else:
             state.skipped += 1
@@ -137,9 +137,9 @@ class Trainer:
             for name, p in self.system.named_parameters()
             if p.grad is not None and not bool(torch.isfinite(p.grad).all())
         ]
+        where = f"in {', '.join(wrong[:4])}{' ...' if len(wrong) > 4 else ''}" if wrong else "its norm overflows"
         return (
-            f"step {self.t}: the gradient was not finite {int(self.state.in_row)} times in a row "
-            f"(here in {', '.join(wrong[:4])}{' ...' if len(wrong) > 4 else ''}). "
+            f"step {self.t}: the gradient was not finite {int(self.state.in_row)} times in a row ({where}). "
             "Nothing of it reached the weights. Lower the rate (optimizer.rate.constant=...) or clip the gradient "
             "(optimizer.clip=1)"
         )
@@ -171,16 +171,16 @@ class Trainer:
                     place = f"step {self.t} of {self.span.total}"
                     message = f"{name}: stopped and saved at {place}. Go on with: dovetail resume {self.folder}"
                     raise Stopped(message, self._asked)
-        write_atomically(self.folder / MODEL, tensor_bytes(self.system.state_dict()))
-        return self.finish()
+        return self._finish()
 
-    def finish(self) -> dict[str, Any]:
-        """Test the last weights and write the closing line of metrics."""
+    def _finish(self) -> dict[str, Any]:
+        """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
         figures: dict[str, Any] = {}
         if len(self.source.part("test")):
             statistics = evaluate(self.system, self.source.part("test"), self.prepare, self.recipe.batch)
             figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
             self._write_line({"step": self.t, "test": figures})
+        write_atomically(self.folder / MODEL, tensor_bytes(self.system.state_dict()))
         return figures
 
     def _evaluate(self, seconds: float, steps: int) -> dict[str, Any]:
@@ -212,6 +212,8 @@ class Trainer:
     def _write_line(self, record: dict[str, Any]) -> None:
         with open(self.folder / METRICS, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint says how long the file was: it must not be shorter after a crash
 
     # ------------------------------------------------------------------------------------------- saving and going on
 
