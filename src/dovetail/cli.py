@@ -20,7 +20,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Recipe = Annotated[str, typer.Argument(help="A shipped recipe's name (see list) or the path of a YAML file.")]
+Recipe = Annotated[
+    str, typer.Argument(help="A shipped recipe's name (see list) or the path of a YAML file.", metavar="RECIPE")
+]
 RunName = Annotated[str, typer.Argument(help="A run folder, or its name under runs/.", metavar="RUN")]
 Overrides = Annotated[
     list[str] | None,

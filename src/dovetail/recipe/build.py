@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,10 @@ class BuildError(RecipeError):
     def __str__(self) -> str:
         where = f"network{self.path} {self.name}: {self.message}"
         return f"{self.place}: {where}\n{self.place.picture()}" if self.place else where
+
+
+spec_of: WeakKeyDictionary[nn.Module, Spec] = WeakKeyDictionary()
+"""Which spec a module was built from, for whoever shows or measures a network layer by layer."""
 
 
 def build(specs: Sequence[Spec] | Spec, example: Tensor) -> nn.Sequential:
@@ -71,6 +76,7 @@ def build_and_push(specs: Sequence[Spec], x: Tensor, at: str = "") -> tuple[nn.S
             wrong = BuildError(f"{_reason(error)} (the input here is {shape_text(x)})", spec.name, spec.place)
             wrong.path = f"{at}[{index}]"
             raise wrong from error
+        spec_of[module] = spec
         modules.append(module)
     return nn.Sequential(*modules), x
 

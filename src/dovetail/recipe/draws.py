@@ -53,6 +53,8 @@ class Draws:
 
     def keep(self, x: Tensor, probability: float, purpose: str) -> Tensor:
         """A mask like `x` (N, ...), 1 with the given probability, else 0."""
+        if x.is_meta:
+            return torch.empty_like(x)
         rows = self.first + x.shape[0]
         mask = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, device=x.device)
         mask.bernoulli_(probability, generator=generator(self.seed, purpose, self.step, x.device))

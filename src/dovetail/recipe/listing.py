@@ -56,8 +56,6 @@ def _part(part: Part[Any]) -> dict[str, str]:
 
 def _shown(default: Any) -> str:
     value = plain(default)
-    return (
-        {None: "nothing", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, list)
-        else str(value)
-    )
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from ..recipe.build import fill, push, shape_text
+from ..optim.descent import Descent
+from ..recipe.build import push, shape_text, spec_of
+from ..recipe.check import has_specs
 from ..recipe.facts import Facts
 from ..recipe.recipe import Recipe, load
-from .machine import resolved
+from ..recipe.span import Span
+from ..recipe.spec import Spec
+from .machine import dtype_of, resolved
 from .run import make_source
 from .system import System
 
 
 @dataclass(frozen=True)
 class Row:
-    """A layer: its place in the network, name, output shape, parameters and multiply-adds an example."""
+    """A layer: where its parameters are, its name, output shape, parameters and multiply-adds an example.
+
+    Layers inside a combinator have rows of their own, one level deeper, which its row sums up.
+    """
 
     place: str
+    depth: int
     layer: str
     output: str
     parameters: int
@@ -40,23 +51,20 @@ class Table:
     memory: dict[str, int]
 
     def plain(self) -> dict[str, Any]:
-        return {
-            "input": self.input,
-            "layers": [vars(row) for row in self.rows],
-            "parameters": self.parameters,
-            "multiply_adds": self.multiply_adds,
-            "memory": self.memory,
-        }
+        return {**vars(self), "rows": [vars(row) for row in self.rows]}
 
     def __str__(self) -> str:
         lines = [("", "layer", "output", "parameters", "multiply-adds"), ("", "input", self.input, "", "")]
-        lines += [(r.place, r.layer, r.output, f"{r.parameters:,}", f"{r.multiply_adds:,}") for r in self.rows]
+        for row in self.rows:
+            name = "  " * row.depth + row.layer
+            lines.append((row.place, name, row.output, f"{row.parameters:,}", f"{row.multiply_adds:,}"))
         lines.append(("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
         widths = [max(len(row[i]) for row in lines) for i in range(5)]
         left = "{:<{}}  {:<{}}  {:<{}}  {:>{}}  {:>{}}"
         text = [left.format(*(x for pair in zip(row, widths, strict=True) for x in pair)).rstrip() for row in lines]
-        text.insert(1, "  ".join("-" * width for width in widths))
-        text.insert(-1, "  ".join("-" * width for width in widths))
+        rule = "  ".join("-" * width for width in widths)
+        text.insert(1, rule)
+        text.insert(-1, rule)
         parts = ", ".join(f"{name} {_bytes(size)}" for name, size in self.memory.items() if name != "total")
         text.append(f"memory of a training step: about {_bytes(self.memory['total'])} ({parts})")
         return "\n".join(text)
@@ -66,65 +74,78 @@ def table(recipe: Recipe, facts: Facts) -> Table:
     """Lay a recipe's system out on the meta device: nothing is drawn, nothing is computed."""
     recipe = resolved(recipe)
     system = System(recipe, facts, device="meta")
-    specs = fill(recipe.network, system.objective.width, recipe.init)
-    x = torch.empty((2, *facts.input.shape), device="meta")
-    counter = _Counter(system.network)
-    rows, text = [], shape_text(x)
-    for index, (spec, module) in enumerate(zip(specs, system.network, strict=True)):
-        counter.reset()
-        x = push(module, x)
-        own = sum(p.numel() for p in module.parameters())
-        rows.append(
-            Row(str(index), repr(spec) if len(repr(spec)) <= 44 else spec.name, shape_text(x), own, counter.work)
-        )
-    counter.close()
+    x = torch.empty((2, *facts.input.shape), dtype=dtype_of(recipe), device="meta")
+    with _Watch(system).running() as watch:
+        push(system.network, x)
     parameters = sum(p.numel() for p in system.parameters())
-    memory = _memory(system, recipe, parameters, counter.activations)
-    return Table(text, rows, parameters, sum(row.multiply_adds for row in rows), memory)
+    memory = _memory(system, recipe, watch.activations)
+    work = sum(row.multiply_adds for row in watch.rows if not row.depth)
+    return Table(shape_text(x), watch.rows, parameters, work, memory)
 
 
-class _Counter:
-    """Counts multiply-adds and outputs of leaf modules as specimens of two pass through them."""
+class _Watch:
+    """Notes what each layer answers and how many multiply-adds it takes, as a specimen of two goes through."""
 
-    def __init__(self, network: nn.Module) -> None:
-        self.work, self.activations = 0, 0
-        leaves = [module for module in network.modules() if not list(module.children())]
-        self.handles = [module.register_forward_hook(self.count) for module in leaves]
+    def __init__(self, system: System) -> None:
+        self.network, self.activations = system.network, 0
+        self.rows: list[Row] = []
+        self._counter = FlopCounterMode(display=False)
+        self._open: list[tuple[int, int]] = []  # of the layers around: their row, and the work before them
 
-    def reset(self) -> None:
-        self.work = 0
+    @contextmanager
+    def running(self) -> Iterator[_Watch]:
+        handles = []
+        for place, module in self.network.named_modules():
+            if module in spec_of:
+                handles.append(module.register_forward_pre_hook(lambda m, _, place=place: self._enter(m, place)))
+                handles.append(module.register_forward_hook(lambda m, _, output: self._leave(m, output)))
+        try:
+            with self._counter:
+                yield self
+        finally:
+            for handle in handles:
+                handle.remove()
 
-    def count(self, module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
+    def _enter(self, module: nn.Module, place: str) -> None:
+        parameters = sum(p.numel() for p in module.parameters())
+        self.rows.append(Row(place, len(self._open), _label(spec_of[module]), "", parameters, 0))
+        self._open.append((len(self.rows) - 1, self._counter.get_total_flops()))
+
+    def _leave(self, module: nn.Module, output: Any) -> None:
+        index, before = self._open.pop()
+        work = (self._counter.get_total_flops() - before) // 4  # two operations each, two examples
+        self.rows[index] = Row(**{**vars(self.rows[index]), "output": shape_text(output), "multiply_adds": work})
+        if isinstance(output, Tensor) and index == len(self.rows) - 1:  # a combinator only hands on
             self.activations += math.prod(output.shape[1:])
-            self.work += multiply_adds(module, output)
-
-    def close(self) -> None:
-        for handle in self.handles:
-            handle.remove()
 
 
-def multiply_adds(module: nn.Module, output: Tensor) -> int:
-    """Multiply-adds of a module for one example: outputs times the weights that meet in each."""
-    weight = getattr(module, "weight", None)
-    if not isinstance(weight, Tensor) or weight.dim() < 2:
-        return 0
-    return math.prod(output.shape[1:]) * math.prod(weight.shape[1:])
+def _label(spec: Spec) -> str:
+    """A spec without the specs within it: inner layers have rows of their own, and init says nothing of shapes."""
+    parameters = spec.part.parameters
+    inner = {name: p.default for name, p in parameters.items() if has_specs(p.annotation)}
+    label = repr(spec.replace(**inner))
+    return label if len(label) <= 44 else spec.name
 
 
-def _memory(system: System, recipe: Recipe, parameters: int, activations: int) -> dict[str, int]:
+def _memory(system: System, recipe: Recipe, activations: int) -> dict[str, int]:
     """Bytes: weights, gradients, what the rule keeps, and the activations that backpropagation needs."""
-    size = 8 if recipe.precision == "float64" else 4
-    kept = {"sgd": 1 if recipe.optimizer.rule.options.get("momentum") else 0, "adagrad": 1, "rmsprop": 1}
-    wide = 2 if recipe.precision == "bfloat16" else size
-    rows = -(-recipe.batch // recipe.accumulate)
+    trained = [p for p in system.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.grad = torch.empty_like(parameter)
+    descent = Descent(system.named_parameters(), recipe.optimizer, Span(1, 1), guard=False)
+    descent.optimizer.step()
+    wide = 2 if recipe.precision == "bfloat16" else dtype_of(recipe).itemsize
     memory = {
-        "weights": parameters * size,
-        "gradients": parameters * size,
-        "optimizer": parameters * size * kept.get(recipe.optimizer.rule.name, 2),
-        "activations": activations * rows * wide,
+        "weights": _size(system.state_dict().values()),
+        "gradients": _size(trained),
+        "optimizer": _size(descent.state().values()),
+        "activations": activations * -(-recipe.batch // recipe.accumulate) * wide,
     }
     return {**memory, "total": sum(memory.values())}
+
+
+def _size(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.itemsize for tensor in tensors)
 
 
 def _bytes(size: float) -> str:
