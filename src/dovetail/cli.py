@@ -104,8 +104,6 @@ def test(
     from .training.progress import closing
 
     use_parts(use)
-    if part not in (None, "train", "validation", "test", "all"):
-        raise UsageError(f"--part {part}: it is train, validation, test or all")
     opened = training.Run(run)
     figures = opened.test(training.other_data(opened, overrides or []), part, best)
     print(json.dumps({"run": str(opened.path), "test": figures}) if as_json else closing(figures))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..data.prepare import Prepare
 from ..data.reading import check_array, read
-from ..data.source import Source
+from ..data.source import PARTS, Source
 from ..recipe.errors import RunError, UsageError, nearest
 from ..recipe.facts import Facts
 from ..recipe.node import Node
@@ -92,9 +92,11 @@ class Run:
 
         `part` is train, validation, test or all; it is test for the run's own data and all for others.
         """
+        if part not in (None, "all", *PARTS):
+            raise UsageError(f"there is no part '{part}': it is train, validation, test or all")
         source = self.source if data is None else make_source(data, Path.cwd(), self.facts, adopt=True)
         part = part or ("test" if data is None else "all")
-        names = ["train", "validation", "test"] if part == "all" else [part]
+        names = PARTS if part == "all" else (part,)
         system = self.system(best)
         sums: dict[str, Tensor] = {}
         with settled(self.recipe):
