@@ -141,7 +141,7 @@ def test_what_resume_refuses() -> None:
     for checkpoint in (run.path / "checkpoints").iterdir():
         (checkpoint / "tensors.safetensors").write_bytes(b"short")
     (run.path / "model.safetensors").unlink()
-    with pytest.raises(RunError, match="checkpoints: holds no complete checkpoint .*its hash does not fit"):
+    with pytest.raises(RunError, match=r"checkpoints: holds no complete checkpoint .*its hash does not fit"):
         dt.resume("done")
 
 

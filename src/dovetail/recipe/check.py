@@ -136,19 +136,19 @@ def _spec(kind: str, node: Node, path: str, what: str) -> Spec:
     value = node.value
     if isinstance(value, Spec):
         if value.kind != kind:
-            fail(f"{value.name} is a {value.kind}, expected a {kind}", path, node.place)
+            fail(f"{value.name} is {a(value.kind)}, expected {a(kind)}", path, node.place)
         return value
     if isinstance(value, Part):
         if value.kind != kind:
-            fail(f"{value.name} is a {value.kind}, expected a {kind}", path, node.place)
+            fail(f"{value.name} is {a(value.kind)}, expected {a(kind)}", path, node.place)
         return value()
     node = expand(kind, node)
     if not isinstance(node.value, dict):
         subject = f"{what} takes" if what else "takes"
-        fail(f"{subject} the name of a {kind} ({', '.join(known(kind))}), not {node.shown()}", path, node.place)
+        fail(f"{subject} the name of {a(kind)} ({', '.join(known(kind))}), not {node.shown()}", path, node.place)
     if len(node.value) != 1:
         names = ", ".join(map(str, node.value))
-        fail(f"a {kind} is one name with its options, not {len(node.value)} ({names or 'none'})", path, node.place)
+        fail(f"{a(kind)} is one name with its options, not {len(node.value)} ({names or 'none'})", path, node.place)
     name, options = next(iter(node.value.items()))
     place = node.key_place(name)
     try:
@@ -217,7 +217,7 @@ def describe(annotation: Any) -> str:
     base, marks = unwrap(annotation)
     of = next((mark for mark in marks if isinstance(mark, Of)), None)
     if of:
-        return f"a list of {of.kind}s" if of.chain else f"a {of.kind}"
+        return f"a list of {of.kind}s" if of.chain else f"{a(of.kind)}: {', '.join(known(of.kind))}"
     if "size" in marks:
         return "a whole number above 0 or outputs"
     words = next((mark for mark in marks if isinstance(mark, str)), None)
@@ -231,9 +231,20 @@ def describe(annotation: Any) -> str:
         return f"a list ({describe(get_args(base)[0])} each)"
     if get_origin(base) is dict:
         return "a mapping"
+    if base is Any:
+        return "anything"
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     text = names.get(base, "nothing" if base is types.NoneType else getattr(base, "__name__", str(base)))
     return text + _bounds(marks)
+
+
+def a(kind: str) -> str:
+    """The word with its article.
+
+    >>> a("layer"), a("objective")
+    ('a layer', 'an objective')
+    """
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _bounds(marks: tuple[Any, ...]) -> str:

@@ -18,6 +18,7 @@ from .spec import Spec
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_NODES = 100_000
+_TAGS = {"null", "bool", "int", "float", "str", "seq", "map"}
 _WORDS = {"null": None, "~": None, "": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+$")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$")
@@ -78,6 +79,8 @@ class _Convert:
         if id(item) in above or len(above) > 100:
             fail("an anchor that contains itself, or nesting deeper than 100", "", here)
         above = (*above, id(item))
+        if item.tag.rsplit(":", 1)[-1] not in _TAGS or not item.tag.startswith("tag:yaml.org,2002:"):
+            fail(f"the tag {item.tag} has no meaning in a recipe", "", here)
         if isinstance(item, yaml.ScalarNode):
             return Node(self.scalar(item, here), here)
         if isinstance(item, yaml.SequenceNode):
@@ -101,8 +104,6 @@ class _Convert:
             return int(item.value)
         if kind in ("int", "float"):
             return float(item.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        if kind != "str":
-            fail(f"the tag {item.tag} has no meaning in a recipe", "", here)
         return item.value
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, get_args, get_origin
 
-from .check import describe, expand, section_fields, unwrap
+from .check import a, describe, expand, section_fields, unwrap
 from .errors import nearest
 from .language import read_nodes
 from .node import Node
@@ -116,7 +116,7 @@ def _set_part(kind: str, node: Node | None, words: list[tuple[str, Place]], valu
         options = find(kind, current).parameters if current and current in known(kind) else {}
         if current and (word in options or "Known" not in nearest(word, options)) and options:
             close = word if word in options else nearest(word, options).split("'")[1]
-            fail(f"'{word}' is not a {kind}. Did you mean '{path_of(path)}.{current}.{close}'?", path, place)
+            fail(f"'{word}' is not {a(kind)}. Did you mean '{path_of(path)}.{current}.{close}'?", path, place)
         fail(f"unknown {kind} '{word}'. {nearest(word, known(kind))}", path, place)
     if not rest:
         return expand(kind, Node({word: value}, at, {word: place}))

@@ -132,11 +132,11 @@ def parse(text: str, file: str = "recipe", overrides: list[str] | None = None) -
 def recipe_of(settings: Node | dict[str, Any]) -> Recipe:
     """A checked recipe from a tree or from Python values."""
     register_rooms()
-    recipe: Recipe = check_section(Recipe, Node.of(settings), "")
+    root = Node.of(settings)
+    recipe: Recipe = check_section(Recipe, root, "")
     if recipe.batch % recipe.accumulate:
-        raise RecipeError(
-            f"accumulate: {recipe.accumulate} micro-batches do not divide a batch of {recipe.batch} evenly"
-        )
+        message = f"{recipe.accumulate} micro-batches do not divide a batch of {recipe.batch} evenly"
+        fail(message, "accumulate", root.value["accumulate"].place)
     return recipe
 
 

@@ -59,7 +59,8 @@ def train(
     source = make_source(described.data, here)
     trainer = Trainer(described, source, folder, Hooks(on_step, on_evaluation))
     if described.start:
-        report = begin_from(trainer.system, here / described.start)
+        named = here / "runs" / described.start  # as every other verb, `start` takes a run by its name, too
+        report = begin_from(trainer.system, named if named.is_dir() else here / described.start)
         if say:
             say(f"start: {report}")
     make_folder(folder, described, source, here)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..objectives.objective import Objective
+from ..optim.groups import require_matches
 from ..recipe.build import BuildError, build_and_push, fill, shape_text
 from ..recipe.draws import Draws, mix, purpose_key
 from ..recipe.errors import RecipeError
@@ -36,6 +39,7 @@ class System(nn.Module):
     def __init__(self, recipe: Recipe, facts: Facts, device: str | None = None) -> None:
         super().__init__()
         self.draws = Draws(recipe.seed)
+        self.still: list[nn.Module] = []  # frozen modules, which stay in evaluation mode
         self.autocast = autocast(recipe)
         self.channels_last = recipe.layout == "channels_last"
         with torch.device(device or "cpu"), torch.random.fork_rng(devices=[]):
@@ -69,6 +73,29 @@ class System(nn.Module):
             )
             wrong.path = f"[{len(self.network) - 1}]"
             raise wrong
+
+    def freeze(self, patterns: Sequence[str]) -> None:
+        """Leave parameters as they are, by name pattern; a batch normalization frozen whole keeps its statistics, too.
+
+        Raises `RecipeError` for a pattern that matches none, and where nothing is left to train.
+        """
+        names = [name for name, _ in self.named_parameters()]
+        require_matches(patterns, names, "freeze")
+        for name, parameter in self.named_parameters():
+            if any(fnmatchcase(name, pattern) for pattern in patterns):
+                parameter.requires_grad_(False)
+        if not any(parameter.requires_grad for parameter in self.parameters()):
+            raise RecipeError("freeze: covers every parameter" if names else "network: has no parameters to train")
+        for module in self.modules():
+            own = list(module.parameters(recurse=False))
+            if own and not any(parameter.requires_grad for parameter in own):
+                self.still.append(module)
+
+    def train(self, mode: bool = True) -> System:
+        super().train(mode)
+        for module in self.still:
+            module.eval()
+        return self
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss summed over the batch, weights applied."""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from ..data.batches import Batches
 from ..data.prepare import Prepare
 from ..data.source import Examples, Source
 from ..optim.descent import Descent
-from ..optim.groups import require_matches
 from ..recipe.errors import DovetailError, RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
@@ -61,7 +59,7 @@ class Trainer:
         self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
         self.batches = Batches(source.part("train"), recipe.batch, recipe.seed)
         self.span = Span(self.batches.epoch_steps, self.batches.epoch_steps * recipe.epochs)
-        self._freeze()
+        self.system.freeze(recipe.freeze)
         self.descent = Descent(self.system.named_parameters(), recipe.optimizer, self.span)
         self.state = State()
         self.t = 0
@@ -69,13 +67,6 @@ class Trainer:
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
         self._shares: dict[float, Tensor] = {}
         self._asked = 0  # the signal that asked to stop
-
-    def _freeze(self) -> None:
-        names = [name for name, _ in self.system.named_parameters()]
-        require_matches(self.recipe.freeze, names, "freeze")
-        for name, parameter in self.system.named_parameters():
-            if any(fnmatchcase(name, pattern) for pattern in self.recipe.freeze):
-                parameter.requires_grad_(False)
 
     # ------------------------------------------------------------------------------------------------ one step
 

@@ -37,9 +37,10 @@ class Report:
 
 def read_weights(path: Path, best: bool = False) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a run's last (or best) model. Raises `RunError`."""
-    file = path / (BEST if best else MODEL) if path.is_dir() else path
+    name = BEST if best else MODEL
+    file = path / name if path.is_dir() else path
     if not file.is_file():
-        raise RunError(f"no weights at {path}: expected a safetensors file, or a run folder with {file.name} in it")
+        raise RunError(f"no weights at {path}: expected a safetensors file, or a run folder with {name} in it")
     try:
         return load_file(file)
     except (SafetensorError, OSError) as error:
