@@ -118,7 +118,7 @@ def test_built_networks_take_a_runs_weights(run: Run) -> None:
 
 
 def test_what_opening_refuses(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"^no run 'nowhere'\.$"):
+    with pytest.raises(RunError, match=r"^no run 'nowhere': neither a folder nor a name under runs/\.$"):
         dt.load("nowhere")
     with pytest.raises(RunError, match=rf"^{tmp_path} is not a run folder: there is no recipe.yaml in it$"):
         dt.load(str(tmp_path))

@@ -158,7 +158,8 @@ def find_run(path: str | Path) -> Path:
     names = [folder.parent.name for folder in Path("runs").glob(f"*/{RECIPE}")]
     if Path(path).exists():
         raise RunError(f"{path} is not a run folder: there is no {RECIPE} in it")
-    raise RunError(f"no run '{path}'. {nearest(str(path).removeprefix('runs/'), names)}".rstrip())
+    hint = nearest(str(path).removeprefix("runs/"), names)
+    raise RunError(f"no run '{path}': neither a folder nor a name under runs/. {hint}".rstrip())
 
 
 def other_data(run: Run, overrides: list[str]) -> Spec | None:

@@ -1,0 +1,142 @@
+"""Every verb, as a user types it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pexpect
+import pytest
+from commands import dovetail
+from PIL import Image
+from sklearn.datasets import load_iris
+
+import dovetail as dt
+from dovetail.recipe.recipe import load, parse, recipe_of, shipped
+
+
+@pytest.fixture
+def run() -> str:
+    said = dovetail("train", "softmax-regression", "epochs=2", "run=small", "--json")
+    assert said.code == 0
+    assert said.err == ""
+    assert said.json["run"] == "runs/small"
+    return "small"
+
+
+def test_train_prints_a_line_an_epoch_and_the_test(run: str) -> None:
+    said = dovetail("train", "softmax-regression", "epochs=2")
+    lines = said.err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("epoch 1/2  step 12  rate 0.0")
+    assert said.out.startswith("test error ")
+    assert "of 360 wrong), " in said.out
+    assert said.out.rstrip().rsplit(" ", 1)[-1].startswith("runs/softmax-regression-20")
+
+
+def test_json_of_every_verb(run: str) -> None:
+    trained = dovetail("resume", run, "epochs=3", "--json").json
+    assert set(trained) == {"run", "test", "seconds"}
+    assert trained["test"]["count"] == 360
+    tested = dovetail("test", run, "--json").json
+    assert tested["test"]["error"] == trained["test"]["error"]
+    assert np.array(tested["test"]["confusion"]).sum() == 360
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save("black.png")
+    answer = dovetail("predict", run, "black.png", "--json").json
+    assert set(answer) == {"input", "class", "probability"}
+    shown = dovetail("show", "lenet", "--json").json
+    assert shown["parameters"] == 431_080
+    assert shown["multiply_adds"] == 2_293_000
+    assert [row["place"] for row in shown["rows"]] == list("01234567")
+    assert "conv" in [item["name"] for item in dovetail("list", "layers", "--json").json["layers"]]
+    assert dovetail("new", "mine", "--json").json == {"recipe": "mine.yaml"}
+    assert dovetail("schema", "--json").json["title"] == "dovetail recipe"
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_recipe_is_shown_and_trains(name: str) -> None:
+    assert "memory of a training step: about" in dovetail("show", name).out
+    assert dovetail("train", name, "epochs=1", "--json").json["test"]["count"] in (360, 114, 89)
+
+
+def test_a_starter_recipe_trains_as_it_is() -> None:
+    assert dovetail("new", "mine").out == "wrote mine.yaml; try: dovetail train mine.yaml\n"
+    assert dovetail("train", "mine.yaml", "epochs=1").code == 0
+    assert dovetail("new", "mine").err == "mine.yaml exists; nothing was written\n"
+
+
+def test_a_table_from_csv_to_predictions() -> None:
+    data = load_iris()
+    rows = [[*map(str, x), str(data.target_names[y])] for x, y in zip(data.data, data.target, strict=True)]
+    header = ["length", "width", "petal length", "petal width", "species"]
+    for name, some in (("iris.csv", rows[::2]), ("more.csv", rows[1::2])):
+        with open(name, "w", newline="") as file:
+            csv.writer(file).writerows([header, *some])
+    words = ["data.table.path=iris.csv", "data.table.target=species", "batch=8", "epochs=60", "run=iris", "--json"]
+    assert dovetail("train", "softmax-regression", "network.0=flatten", *words).json["test"]["error"] < 0.2
+    more = dovetail("test", "iris", "data.table.path=more.csv", "--json").json["test"]
+    assert more["count"] == 75
+    assert more["error"] < 0.15
+    answers = [json.loads(line) for line in dovetail("predict", "iris", "more.csv").out.splitlines()]
+    assert len(answers) == 75
+    assert answers[0]["input"] == "more.csv:1"
+    assert np.mean([a["class"] == row[-1] for a, row in zip(answers, rows[1::2], strict=True)]) == 1 - more["error"]
+
+
+def test_list_names_every_part_with_its_options() -> None:
+    text = dovetail("list").out
+    for name in ("recipes", "layers", "inits", "objectives", "rules", "schedules", "sources", *shipped()):
+        assert f"{name}\n" in text
+    assert "  conv  filters, kernel=3, stride=1, pad=0, groups=1, bias=true, init=nothing\n" in text
+    assert "  sgd  momentum=0.0, nesterov=false\n" in text
+
+
+def test_the_schema_accepts_what_ships_and_knows_every_part() -> None:
+    schema = json.loads(dovetail("schema").out)
+    kinds = {"layer", "init", "objective", "rule", "schedule", "source"}
+    assert set(schema["$defs"]) == kinds
+    assert set(schema["properties"]) == set(
+        recipe_of({"network": [dt.relu()], "objective": "softmax", "data": "digits"}).plain(True)
+    )
+    layers = schema["$defs"]["layer"]["anyOf"][0]["enum"]
+    for name in shipped():
+        assert {next(iter(item)) if isinstance(item, dict) else item for item in load(name).plain()["network"]} <= set(
+            layers
+        )
+
+
+def test_own_parts_are_used_by_name() -> None:
+    Path("my_parts.py").write_text(
+        "from torch import nn\nimport dovetail as dt\n\n@dt.layer\ndef triple(x, factor: float = 3.0):\n"
+        '    """Times three."""\n    return nn.Threshold(-1e9, factor)\n'
+    )
+    words = ["train", "softmax-regression", "network.0.triple.factor=2", "epochs=1"]
+    assert dovetail(*words).code == 2
+    assert "network ends in" in dovetail(*words, "--use", "my_parts").err
+    assert dovetail("list", "layers", "--use", "my_parts").out.endswith("  triple  factor=3.0\n      Times three.\n")
+    assert (
+        dovetail(*words, "--use", "not_there").err
+        == "--use not_there: there is no such Python module here or installed\n"
+    )
+    recipe = parse("network: [triple, linear: outputs]\nobjective: softmax\ndata: cancer\n")
+    assert parse(recipe.write()) == recipe
+
+
+def test_a_terminal_sees_a_bar() -> None:
+    child = pexpect.spawn(
+        f"{sys.executable} -m dovetail train mlp epochs=3 batch=4 run=seen", encoding="utf-8", timeout=60
+    )
+    child.expect("training")
+    child.expect("1080")
+    child.expect("test error")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+@pytest.mark.parametrize("words", [["trian"], ["train"], ["train", "lenet", "--jsno"]])
+def test_what_the_parser_refuses_is_2(words: list[str]) -> None:
+    assert dovetail(*words).code == 2
