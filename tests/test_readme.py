@@ -1,0 +1,60 @@
+"""What the README shows is what happens: its recipe, its commands, its Python, its links and its tables."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from commands import dovetail
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _recipe() -> None:
+    (recipe,) = blocks("yaml")
+    Path("small.yaml").write_text(recipe)
+
+
+def test_commands_run() -> None:
+    (commands,) = blocks("sh")
+    for line in commands.splitlines():
+        name, *words = shlex.split(line, comments=True)
+        assert name == "dovetail"
+        said = dovetail(*words)
+        assert said.code == 0, (line, said.err)
+
+
+def test_the_mistake_is_answered_as_shown() -> None:
+    shown = next(block for block in blocks("") if "kernal" in block).splitlines()
+    Path("small.yaml").write_text(Path("small.yaml").read_text().replace("kernel: 5", "kernal: 5"))
+    assert dovetail(*shown[0].split()[2:]).err.splitlines() == shown[1:]
+
+
+@pytest.mark.parametrize("number", range(len(blocks("python"))))
+def test_python_runs(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    exec(compile(blocks("python")[number], f"README block {number}", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_figures_are_the_measured_ones() -> None:
+    """Each percentage or ratio of the tables stands in the results that its benchmark wrote."""
+    results = json.loads((ROOT / "benchmarks/results/accuracy.json").read_text())["results"]
+    for name, result in results.items():
+        row = next(line for line in README.splitlines() if line.startswith("|") and f"`{result['command']}`" in line)
+        percent = result["figure"] == "error"
+        shown = f"{100 * result['mean']:.2f} %" if percent else f"{result['mean']:.3f}"
+        assert shown in row, (name, shown, row)
