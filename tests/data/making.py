@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
 
 import dovetail as dt
-from dovetail.data.source import Source
+from dovetail.data.source import Examples, Fetched, Source
+from dovetail.recipe.errors import DataError
 
 CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
+
+
+def says(message: str, kind: type[Exception] = DataError) -> pytest.RaisesExc[Exception]:
+    """The error that a test expects, its message word for word."""
+    return pytest.raises(kind, match=f"^{re.escape(message)}$")
+
+
+def everything(part: Examples) -> Fetched:
+    """All of a part."""
+    return part.fetch(torch.arange(len(part)))
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -84,3 +99,17 @@ MADE = {
     "arrays": make_arrays,
     "images": make_images,
 }
+
+
+ABC = ["red,1.5,3,yes", "blue,2.5,4,no", "red,0.5,3,no", "blue,9.5,7,yes", "green,3,1,no", "red,2,5,yes"]
+
+
+def table_of(rows: list[str], header: str = "color,size,age,y", target: Any = "y", **options: Any) -> Source:
+    """The source of a CSV file `t.csv` of these rows, all of them to train on."""
+    Path("t.csv").write_text("\n".join([header, *rows]) + "\n")
+    return dt.table("t.csv", target, **{"test": 0, **options}).make(Path())
+
+
+def numbered(*cells: object) -> list[str]:
+    """Rows of a running number and a cell."""
+    return [f"{number},{cell}" for number, cell in enumerate(cells)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,7 +26,7 @@ class Held:
 
     def __init__(self, array: np.ndarray) -> None:
         self.array = array
-        self.mark = fingerprint(array)
+        self.mark = fingerprint(array if array.dtype.kind in "fiubcUS" else repr(array))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Held) and other.mark == self.mark
@@ -43,7 +42,7 @@ class Held:
 
 def _held(value: Any) -> Any:
     if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
+        value = (value.float() if value.dtype == torch.bfloat16 else value).detach().cpu().numpy()
     return Held(value) if isinstance(value, np.ndarray) else value
 
 
@@ -62,17 +61,16 @@ class Arrays(Source):
         assert x is not None
         assert y is not None
         official = None
-        names: list[str] = []
         targets, form, names = self.target(y, "y")
         whole = self.paired(self.inputs(x, "x"), targets, "x", "y")
         if test_x is not None and test_y is not None:
             more, _, _ = self.target(test_y, "test_y", (form, names))
             official = self.paired(self.inputs(test_x, "test_x"), more, "test_x", "test_y")
-            if official.inputs.shape[1:] != whole.inputs.shape[1:]:
-                raise DataError("arrays: x and test_x differ in shape")
+            if official.inputs[0].shape != whole.inputs[0].shape or official.inputs.dtype != whole.inputs.dtype:
+                raise DataError(f"arrays: test_x is {_what(test_x)}, x {_what(x)}: they do not fit together")
         validation, test, seed = self.shares
         classes = whole.targets if form == "class" else None
-        cut = split(len(whole), validation, 0 if official else test, seed, classes)
+        cut = split(len(whole), validation, 0 if official else test, seed, classes, self.name)
         parts: dict[str, Examples] = {name: whole.select(indices) for name, indices in cut.items()}
         if official:
             parts["test"] = official
@@ -94,42 +92,55 @@ class Arrays(Source):
     def inputs(self, array: np.ndarray, name: str) -> Tensor:
         """Images (N, C, H, W) of bytes, or anything else as float32."""
         if array.dtype == np.uint8 and array.ndim in (3, 4):
-            return as_images(torch.from_numpy(np.ascontiguousarray(array)), name)
+            return as_images(torch.from_numpy(np.ascontiguousarray(array)), f"arrays: {name}")
         if array.ndim < 2 or array.dtype.kind not in "fiub":
-            raise DataError(
-                f"arrays: {name} is {array.dtype} {shape_text(list(array.shape))}, expected numbers (N, ...)"
-            )
-        return finite(array, name)
+            raise DataError(f"arrays: {name} is {_what(array)}, expected numbers (N, ...)")
+        if not array.size:
+            raise DataError(f"arrays: {name} is {_what(array)}, it holds nothing")
+        return finite(array, f"arrays: {name}")
 
     def target(
         self, array: np.ndarray, name: str, like: tuple[Any, list[str]] | None = None
     ) -> tuple[Tensor, Any, list[str]]:
-        """Whole numbers and texts (N,) are classes, 0 and 1 (N, L) labels, other numbers (N,) or (N, K) numbers."""
-        if array.ndim not in (1, 2) or array.dtype.kind not in "fiubUS":
-            raise DataError(f"arrays: {name} is {array.dtype} {shape_text(list(array.shape))}, expected (N,) or (N, K)")
-        if array.ndim == 1 and array.dtype.kind in "iubUS":
-            names = like[1] if like else self.names or [str(value) for value in np.unique(array)]
-            values = np.unique(array)
-            known = {text: number for number, text in enumerate(names)}
-            if self.names and array.dtype.kind in "iub":
-                known = {str(number): number for number in range(len(names))}
-            unknown = [str(value) for value in values if str(value) not in known]
-            if unknown:
-                raise DataError(f"arrays: {name} has the class '{unknown[0]}', expected {', '.join(known)}")
-            if len(names) < 2:
-                raise DataError(f"arrays: {name} has one class only, '{names[0]}'")
-            table = torch.tensor([known[str(value)] for value in values])
-            return table[torch.from_numpy(np.searchsorted(values, array))], "class", list(names)
-        wide = finite(array.reshape(len(array), -1), name)
-        names = list(self.names or [f"{name}{i}" for i in range(wide.shape[1])])
-        if len(names) != wide.shape[1]:
-            raise DataError(f"arrays: {len(names)} names for {wide.shape[1]} columns of {name}")
-        labels = (
-            like[0] == "labels"
-            if like
-            else array.ndim == 2 and array.dtype.kind in "iub" and set(np.unique(array)) <= {0, 1}
-        )
-        return wide, "labels" if labels else "numbers", names
+        """The target as a tensor, its form and the names of its classes or columns; `like` are those it must have."""
+        whole = array.dtype.kind in "iub"
+        if array.ndim == 1 and (whole or array.dtype.kind in "US"):
+            forms = ["class", "numbers"] if whole else ["class"]
+        elif array.ndim in (1, 2) and array.dtype.kind in "fiub":
+            forms = ["labels", "numbers"] if array.ndim == 2 and whole and np.isin(array, (0, 1)).all() else ["numbers"]
+        else:
+            raise DataError(f"arrays: {name} is {_what(array)}, expected numbers or texts (N,), or numbers (N, K)")
+        if not array.size:
+            raise DataError(f"arrays: {name} is {_what(array)}, it holds nothing")
+        form, names = like or (forms[0], self.names)
+        if form not in forms:
+            raise DataError(f"arrays: y is of {form}, {name} of {forms[0]}")
+        if form == "class":
+            indices, names = self.classes(array, name, names)
+            return indices, form, names
+        values = finite(array.reshape(len(array), -1), f"arrays: {name}")
+        names = list(names or [f"{name}{i}" for i in range(values.shape[1])])
+        if len(names) != values.shape[1]:
+            raise DataError(f"arrays: {name} has {values.shape[1]} columns, expected {len(names)}: {', '.join(names)}")
+        return values, form, names
+
+    def classes(self, array: np.ndarray, name: str, names: list[str] | None) -> tuple[Tensor, list[str]]:
+        """The number of each one's class, and the classes' names: the values in order where none are given."""
+        if array.dtype.kind == "S":
+            array = np.char.decode(array, "utf-8", "replace")
+        if array.dtype.kind == "b" and self.names:
+            array = array.astype(np.uint8)
+        values = np.unique(array)
+        names = list(names or map(str, values))
+        numbered = self.names and array.dtype.kind in "iu"
+        known = {str(number) if numbered else text: number for number, text in enumerate(names)}
+        unknown = [str(value) for value in values if str(value) not in known]
+        if unknown:
+            raise DataError(f"arrays: {name} has the class '{unknown[0]}', expected {', '.join(known)}")
+        if len(names) < 2:
+            raise DataError(f"arrays: {name} has one class only, '{names[0]}'")
+        table = torch.tensor([known[str(value)] for value in values])
+        return table[torch.from_numpy(np.searchsorted(values, array))], names
 
     @staticmethod
     def paired(x: Tensor, y: Tensor, x_name: str, y_name: str) -> InMemory:
@@ -156,6 +167,10 @@ class Arrays(Source):
         return number_target(names, train)
 
 
+def _what(array: np.ndarray) -> str:
+    return f"{array.dtype} of shape {array.shape}"
+
+
 def finite(array: np.ndarray, name: str) -> Tensor:
     """As float32; raises `DataError` at the first value that is not finite."""
     with np.errstate(over="ignore"):
@@ -163,13 +178,14 @@ def finite(array: np.ndarray, name: str) -> Tensor:
     wrong = np.argwhere(~np.isfinite(values))
     if len(wrong):
         place = ", ".join(map(str, wrong[0].tolist()))
-        raise DataError(f"arrays: {name}[{place}] is {array[tuple(wrong[0])]} ({len(wrong)} values are not finite)")
+        raise DataError(f"{name}[{place}] is {array[tuple(wrong[0])]}, expected finite numbers ({len(wrong)} are not)")
     return torch.from_numpy(values)
 
 
 def read_array(here: Path, text: str) -> np.ndarray:
     """The array at `file.npy` or `file.npz:key`; raises `DataError`. Never unpickles."""
-    path, _, key = text.partition(":") if ".npz:" in text else (text, "", "")
+    path, _, key = text.partition(".npz:")
+    path += ".npz" if key else ""
     try:
         with open(here / path, "rb") as file:
             loaded = np.load(file, allow_pickle=False)
@@ -180,12 +196,17 @@ def read_array(here: Path, text: str) -> np.ndarray:
             if isinstance(loaded, np.ndarray) or key not in loaded:
                 there = "one array" if isinstance(loaded, np.ndarray) else ", ".join(loaded.files)
                 raise DataError(f"{here / path}: there is no '{key}' in it; it has {there}")
-            array: np.ndarray = loaded[key]
+            array = loaded[key]
+            if not isinstance(array, np.ndarray):
+                raise DataError(f"{here / path}: '{key}' in it is not an array")
             return array
+    except DataError:
+        raise
     except OSError as error:
         raise DataError(f"{here / path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{here / path}: not an array file: {error}") from None
+    except Exception as error:  # of zip files, too, NumPy raises many kinds
+        reason = "it holds Python objects, which are not loaded" if "allow_pickle" in str(error) else error
+        raise DataError(f"{here / path}: not an array file, or a broken one: {reason}") from None
 
 
 @source

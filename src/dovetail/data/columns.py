@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ..recipe.errors import DataError
 
 ABSENT = {"", "na", "n/a", "nan", "null", "none", "?"}
 _LONGEST = 1 << 20  # characters of one cell
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,10 @@ class Columns:
             row = next(i for i, text in enumerate(texts) if text and number(text) is None)
             where = f"{self.file}: row {self.rows[row]}, column '{name}'"
             raise DataError(f"{where}: '{texts[row]}' is not a number") from None
-        infinite = np.isinf(numbers).nonzero()[0]
-        if len(infinite):
-            row = int(infinite[0])
-            raise DataError(f"{self.file}: row {self.rows[row]}, column '{name}': {texts[row]} is not finite")
+        wrong = [row for row in (~(np.abs(numbers) <= _LARGEST)).nonzero()[0].tolist() if texts[row]]
+        if wrong:
+            what = "is too large" if np.isfinite(numbers[wrong[0]]) else "is not finite"
+            raise DataError(f"{self.file}: row {self.rows[wrong[0]]}, column '{name}': {texts[wrong[0]]} {what}")
         return numbers
 
     def is_number(self, name: str) -> bool:
@@ -63,6 +65,12 @@ class Columns:
             )
 
 
+def cell(text: str) -> str:
+    """A cell without the space around it, empty where it says that there is no value."""
+    text = text.strip()
+    return "" if text.lower() in ABSENT else text
+
+
 def number(text: str) -> float | None:
     """The number a text is, or nothing."""
     try:
@@ -78,29 +86,35 @@ def read_table(path: Path, delimiter: str = "auto") -> Columns:
     csv.field_size_limit(_LONGEST)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
             reader = csv.reader(file, delimiter=_delimiter(first) if delimiter == "auto" else delimiter, strict=True)
             return _rows(str(path), reader)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text: byte {error.object[error.start]:#04x} at {error.start:,}") from None
+        row = next(i for i, line in enumerate(path.read_bytes().split(b"\n"), 1) if not _utf8(line))
+        raise DataError(f"{path}: row {row}: not UTF-8 text: byte {error.object[error.start]:#04x}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _delimiter(line: str) -> str:
-    return max(",;\t|", key=line.count)
+    return max(",;\t|", key=re.sub('"[^"]*"', "", line).count)
+
+
+def _utf8(line: bytes) -> bool:
+    try:
+        return line.decode() is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _rows(file: str, reader: Any) -> Columns:
     try:
-        header: list[str] = next(reader, [])
+        header: list[str] = next((row for row in reader if row), [])
         if not header:
             raise DataError(f"{file}: is empty: expected a header and rows")
         names = [name.strip() for name in header]
-        doubled = next((name for name in names if names.count(name) > 1), None)
-        if doubled is not None:
-            raise DataError(f"{file}: the header names '{doubled}' twice")
+        _require_distinct(file, names)
         cells: list[list[str]] = [[] for _ in names]
         rows = []
         for row in reader:
@@ -110,13 +124,18 @@ def _rows(file: str, reader: Any) -> Columns:
                 raise DataError(f"{file}: row {reader.line_num} has {len(row)} cells, the header {len(names)}")
             rows.append(reader.line_num)
             for column, text in zip(cells, row, strict=True):
-                text = text.strip()
-                column.append("" if text.lower() in ABSENT else text)
+                column.append(cell(text))
     except csv.Error as error:
         raise DataError(f"{file}: row {reader.line_num}: {error}") from None
     if not rows:
         raise DataError(f"{file}: has a header but no rows")
     return Columns(file, dict(zip(names, cells, strict=True)), rows)
+
+
+def _require_distinct(file: str, names: list[str]) -> None:
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise DataError(f"{file}: the header names '{doubled}' twice")
 
 
 def _parquet(path: Path) -> Columns:
@@ -126,11 +145,13 @@ def _parquet(path: Path) -> Columns:
     except ImportError:
         raise DataError(f"{path}: reading Parquet needs pyarrow: pip install 'dovetail[parquet]'") from None
     try:
-        table = parquet.read_table(path)
+        with parquet.ParquetFile(path) as file:
+            table = file.read()
     except (OSError, arrow.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    _require_distinct(str(path), table.column_names)
     values = {
-        name: ["" if value is None or value != value else str(value) for value in table.column(name).to_pylist()]
+        name: ["" if value is None else cell(str(value)) for value in table.column(name).to_pylist()]
         for name in table.column_names
     }
     if not table.num_rows:

@@ -31,7 +31,7 @@ def digits(
     """1,797 scanned handwritten digits that come with scikit-learn, at 28x28: no files, no download.
 
     The 8x8 originals are enlarged to 20x20 in a frame of 4 pixels, as MNIST centres its digits. `split` seeds the
-    split.     Alpaydin and Kaynak (1998), Optical recognition of handwritten digits.
+    split. Alpaydin and Kaynak (1998), Optical recognition of handwritten digits.
 
     >>> import dovetail as dt
     >>> facts = dt.digits().make(Path()).facts

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -56,8 +56,10 @@ def _download(url: str, target: Path, digest: str) -> None:
             raise DataError(f"{url}: its hash is not the known one; nothing was kept. Try again, or another network")
         work.write_bytes(data)
         os.replace(work, target)
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise DataError(
             f"{url}: cannot be fetched ({reason}). Where there is no network, copy {target.name} into {target.parent}"
         ) from None
+    finally:
+        work.unlink(missing_ok=True)

@@ -28,7 +28,14 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", 
 _SAMPLE = 2000  # training images that the statistics are taken from
 
 
-def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit = "stretch") -> Tensor:
+def read_images(paths: Sequence[Path], channels: int, size: Sequence[int], fit: Fit = "stretch") -> list[Tensor]:
+    """`read_image` of several files, by a pool of threads."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")  # of broken EXIF and large images, both judged below
+        return list(pool.map(lambda path: read_image(path, channels, size, fit), paths))
+
+
+def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit) -> Tensor:
     """An image file as uint8 (C, H, W): EXIF rotation applied, transparency laid on black, at the size asked for.
 
     Raises `DataError`, naming the file, where it is missing, broken, not an image, or larger than 100 megapixels.
@@ -36,27 +43,30 @@ def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit = "stret
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of broken EXIF and large images, both judged here
-            with Image.open(path) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise DataError(f"{path}: {opened.width}x{opened.height} pixels, more than {MOST_PIXELS:,}")
-                turned = ImageOps.exif_transpose(opened)
-                if "A" in turned.getbands() or "transparency" in turned.info:
-                    turned = turned.convert("RGBA")
-                    ground = Image.new("RGBA", turned.size, (0, 0, 0, 255))
-                    turned = Image.alpha_composite(ground, turned)
-                if turned.mode.startswith("I;16"):  # 16 bits a pixel: keep the upper 8
-                    turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
-                image: Any = turned.convert("L" if channels == 1 else "RGB")
-                wide = (size[1], size[0])
-                if image.size != wide:
-                    image = fitted(image, wide, fit)
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise DataError(f"{path}: {opened.width}x{opened.height} pixels, more than {MOST_PIXELS:,}")
+            turned = ImageOps.exif_transpose(opened)
+            if turned.mode == "I" or turned.mode.startswith("I;16"):  # 16 bits a pixel: keep the upper 8
+                turned = Image.fromarray((np.asarray(turned).clip(0, 65535) >> 8).astype(np.uint8))
+            if "A" in turned.getbands() or "transparency" in turned.info:
+                turned = turned.convert("RGBA")
+                ground = Image.new("RGBA", turned.size, (0, 0, 0, 255))
+                turned = Image.alpha_composite(ground, turned)
+            image: Any = turned.convert("L" if channels == 1 else "RGB")
+            wide = (size[1], size[0])
+            if image.size != wide:
+                image = fitted(image, wide, fit)
+    except DataError:
+        raise
     except UnidentifiedImageError:
         raise DataError(f"{path}: not an image that Pillow can read") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, EOFError, MemoryError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise DataError(f"{path}: broken or truncated image: {reason}") from None
+    except Image.DecompressionBombError:
+        raise DataError(f"{path}: more than {MOST_PIXELS:,} pixels") from None
+    except Exception as error:  # Pillow raises many kinds where a file is broken
+        if isinstance(error, OSError) and error.strerror:
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DataError(f"{path}: broken or truncated image: {error}") from None
     array = torch.from_numpy(np.array(image))
     return array[None] if channels == 1 else array.permute(2, 0, 1).contiguous()
 
@@ -80,9 +90,7 @@ class Files(Examples):
         return len(self.paths)
 
     def fetch(self, indices: Tensor) -> Fetched:
-        paths = [self.paths[i] for i in indices.tolist()]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            images = list(pool.map(lambda path: read_image(path, self.channels, self.size, self.fit), paths))
+        images = read_images([self.paths[i] for i in indices.tolist()], self.channels, self.size, self.fit)
         empty = torch.empty(0, self.channels, *self.size, dtype=torch.uint8)
         return torch.stack(images) if images else empty, self.targets[indices], None
 
@@ -101,6 +109,9 @@ class Folder(Source):
         self.name, self.root, self.size, self.color, self.fit = str(root), root, size, color, fit
         self.cache, self.shares, self.normalize = cache, shares, norm
         self.official = [part for part in PARTS if (root / part).is_dir()] if (root / "train").is_dir() else []
+        for other in ("val", "valid", "dev"):
+            if self.official and (root / other).is_dir():
+                raise DataError(f"{root}: the folder '{other}' would not be read; call it 'validation'")
         folders = {part: root / part for part in self.official} or {"train": root}
         self.names = classes_in(folders["train"])
         self.files = {part: self.files_in(folder) for part, folder in folders.items()}
@@ -114,6 +125,7 @@ class Folder(Source):
             if not (folder / name).is_dir():
                 continue
             files = [p for p in sorted((folder / name).rglob("*")) if p.suffix.lower() in _SUFFIXES and p.is_file()]
+            files = [p for p in files if not p.name.startswith(".")]
             if not files:
                 raise DataError(f"{folder / name}: no images in it ({', '.join(sorted(_SUFFIXES))})")
             found += [(path, number) for path in files]
@@ -129,6 +141,7 @@ class Folder(Source):
             0 if "test" in self.official else test,
             seed,
             targets,
+            self.name,
         )
         lists = {part: [files[i] for i in indices.tolist()] for part, indices in cut.items()}
         lists |= {part: self.files[part] for part in self.official if part != "train"}
@@ -170,8 +183,9 @@ class Folder(Source):
 def classes_in(folder: Path) -> list[str]:
     """The class folders of a folder, numbers in them in their own order; raises `DataError` where there are too few."""
     names = [path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    names.sort()
     names.sort(
-        key=lambda name: [(int(word), "") if word.isdigit() else (-1, word) for word in re.split(r"(\d+)", name)]
+        key=lambda name: [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", name)]
     )
     if len(names) < 2:
         raise DataError(f"{folder}: expected a folder of images for each of two classes at least, found {len(names)}")

@@ -14,10 +14,11 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError
 from .images import LabelledImages, Normalize, as_images
-from .source import InMemory, Source
+from .source import InMemory, Source, shape_text
 from .split import Share
 
 _TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_MOST_CLASSES = 1 << 16  # where nobody names them
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
@@ -60,19 +61,25 @@ class Idx(LabelledImages):
 
     def read(self) -> tuple[list[str], InMemory, InMemory | None]:
         pairs = [self.pair(*self.files[i : i + 2]) for i in range(0, len(self.files), 2)]
+        shapes = [shape_text(list(pair.inputs.shape[1:])) for pair in pairs]
+        if len(set(shapes)) > 1:
+            raise DataError(f"{self.files[2]}: images of {shapes[1]}, those to train on are of {shapes[0]}")
         most = max(int(pair.targets.max()) for pair in pairs)
-        names = self.classes or [str(number) for number in range(most + 1)]
+        names = self.classes or [str(number) for number in range(min(max(most + 1, 1), _MOST_CLASSES))]
         for pair, path in zip(pairs, self.files[1::2], strict=True):
             wrong = ((pair.targets < 0) | (pair.targets >= len(names))).nonzero()
             if len(wrong):
                 row = int(wrong[0])
                 raise DataError(f"{path}: label {int(pair.targets[row])} at row {row}, expected 0 to {len(names) - 1}")
+        if len(names) < 2:
+            raise DataError(f"{self.files[1]}: has one class only, '{names[0]}'")
         return names, pairs[0], pairs[1] if len(pairs) > 1 else None
 
     def pair(self, images: Path, labels: Path) -> InMemory:
         x, y = as_images(read_idx(images), str(images)), read_idx(labels)
-        if y.dim() != 1:
-            raise DataError(f"{labels}: expected one label an image, got sizes {tuple(y.shape)}")
+        if y.dim() != 1 or y.is_floating_point():
+            kind = str(y.dtype).removeprefix("torch.")
+            raise DataError(f"{labels}: expected one whole number an image, got {tuple(y.shape)} of {kind}")
         if len(x) != len(y):
             raise DataError(f"{images} has {len(x):,} images, {labels} {len(y):,} labels")
         if not len(x):

@@ -41,10 +41,7 @@ class LabelledImages(Source):
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         names, images, official = self.read()
-        try:
-            cut = split(len(images), self.validation, 0 if official else self.test, self.seed, images.targets)
-        except DataError as error:
-            raise DataError(f"{self.name}: {error}") from None
+        cut = split(len(images), self.validation, 0 if official else self.test, self.seed, images.targets, self.name)
         parts: dict[str, Examples] = {key: images.select(indices) for key, indices in cut.items()}
         if official:
             parts["test"] = official
@@ -60,6 +57,7 @@ class LabelledImages(Source):
 
 def as_images(array: Tensor, name: str) -> Tensor:
     """(N, H, W) or (N, C, H, W) uint8 as (N, C, H, W); raises `DataError` for anything else."""
-    if array.dtype != torch.uint8 or array.dim() not in (3, 4):
-        raise DataError(f"{name}: expected images (N, H, W) of bytes, got {tuple(array.shape)} of {array.dtype}")
+    if array.dtype != torch.uint8 or array.dim() not in (3, 4) or 0 in array.shape[1:]:
+        kind = str(array.dtype).removeprefix("torch.")
+        raise DataError(f"{name}: expected images (N, H, W) of bytes, got {tuple(array.shape)} of {kind}")
     return array[:, None] if array.dim() == 3 else array

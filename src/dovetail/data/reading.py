@@ -14,10 +14,9 @@ from torch import Tensor
 from ..recipe.errors import DataError
 from ..recipe.facts import Input
 from .arrays import finite, read_array
-from .columns import Columns, read_table
+from .columns import Columns, cell, read_table
 from .encode import encode
-from .folder import read_image
-from .source import shape_text
+from .folder import read_images
 from .statistics import border_brightness
 
 
@@ -29,56 +28,58 @@ def read(input: Input, paths: Sequence[Path], invert: bool = False) -> tuple[lis
     for path in paths:
         if not path.is_file():
             raise DataError(f"{path}: there is no such file")
-    if input.form == "image":
-        channels, *size = input.shape
-        images = [read_image(path, channels, size, input.fit) for path in paths]
-        if invert:
-            images = [255 - image for image in images]
-        for path, image in zip(paths, images, strict=True):
-            _warn_of_background(path, image, input.border)
-        return [str(path) for path in paths], torch.stack(images)
     names, pieces = [], []
     for path in paths:
-        piece = (
-            encode(read_table(path), input)
-            if input.form == "table"
-            else check_array(input, read_array(Path(), str(path)))
-        )
+        piece = _stored(input, path)
+        if input.form == "image":
+            piece = 255 - piece if invert else piece
+            _warn_of_background(path, piece, input.border)
         names += [str(path)] if len(piece) == 1 else [f"{path}:{row}" for row in range(1, len(piece) + 1)]
         pieces.append(piece)
     return names, torch.cat(pieces)
 
 
-def _warn_of_background(path: Path, image: Tensor, border: float) -> None:
-    own = border_brightness(image[None])
+def _stored(input: Input, path: Path) -> Tensor:
+    if path.suffix.lower() == ".npy" or input.form == "array":
+        return check_array(input, read_array(Path(), str(path)), str(path))
+    if input.form == "table":
+        return encode(read_table(path), input)
+    channels, *size = input.shape
+    return torch.stack(read_images([path], channels, size, input.fit))
+
+
+def _warn_of_background(path: Path, images: Tensor, border: float) -> None:
+    own = border_brightness(images)
     if abs(own - border) > 128:
         light, dark = ("light", "dark") if own > border else ("dark", "light")
         remark = f"{path}: its background is {light}, the training images' is {dark}; try --invert"
         print(remark, file=sys.stderr)
 
 
-def check_array(input: Input, inputs: Any) -> Tensor:
+def check_array(input: Input, inputs: Any, name: str = "inputs") -> Tensor:
     """An array given in Python as stored values (N, ...); raises `DataError` where its shape or values do not fit."""
     if isinstance(inputs, Tensor):
-        inputs = inputs.detach().cpu().numpy()
-    array = np.asarray(inputs)
+        inputs = (inputs.float() if inputs.dtype == torch.bfloat16 else inputs).detach().cpu().numpy()
+    try:
+        array = np.asarray(inputs)
+    except ValueError:
+        raise DataError(f"{name}: rows of different lengths") from None
     if input.form == "table":
         if array.ndim != 2 or array.shape[1] != len(input.columns):
             names = ", ".join(column.name for column in input.columns)
-            raise DataError(
-                f"expected rows of {len(input.columns)} columns ({names}), got {shape_text(list(array.shape))}"
-            )
-        cells = {
-            c.name: ["" if v is None or v != v else str(v) for v in array[:, i]] for i, c in enumerate(input.columns)
-        }
-        return encode(Columns("array", cells, list(range(len(array)))), input)
+            raise DataError(f"{name}: expected rows of {len(input.columns)} columns ({names}), got {array.shape}")
+        cells = {c.name: ["" if v is None else cell(str(v)) for v in array[:, i]] for i, c in enumerate(input.columns)}
+        return encode(Columns(name, cells, list(range(len(array)))), input)
     if input.form == "image" and array.ndim == len(input.shape) and list(array.shape[1:]) == input.shape[1:]:
         array = array[:, None] if input.shape[0] == 1 else array
-    if list(array.shape[1:]) != input.shape:
-        wanted = f"(N, {', '.join(map(str, input.shape))})"
-        raise DataError(f"expected inputs {wanted}, got ({', '.join(map(str, array.shape))})")
-    if input.form == "image":
-        if array.dtype.kind not in "uif" or (array.size and (array.min() < 0 or array.max() > 255)):
-            raise DataError("expected images with values of 0 to 255")
-        return torch.from_numpy(np.ascontiguousarray(array.round().astype(np.uint8)))
-    return finite(array, "inputs")
+    if list(array.shape[1:]) != input.shape or array.ndim == 0:
+        raise DataError(f"{name}: expected (N, {', '.join(map(str, input.shape))}), got {array.shape}")
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name}: expected numbers, got {array.dtype}")
+    if input.form == "array":
+        return finite(array, name)
+    if array.size and not (array.min() >= 0 and array.max() <= 255):
+        raise DataError(f"{name}: expected images with values of 0 to 255, got {array.min()} to {array.max()}")
+    if array.dtype.kind == "f" and array.size and array.max() <= 1 and (array != array.round()).any():
+        raise DataError(f"{name}: expected images with values of 0 to 255, got 0 to 1; multiply them by 255")
+    return torch.from_numpy(np.ascontiguousarray(array.round().astype(np.uint8)))

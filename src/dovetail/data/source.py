@@ -119,6 +119,8 @@ def relabelled(name: str, parts: dict[str, Examples], own: Target, target: Targe
     """The parts with their classes numbered as in another target; raises `DataError` for classes it has not."""
     if own.form != target.form:
         raise DataError(f"{name}: the target is of {own.form}, the run predicts {target.form}")
+    if own.form != "class" and own.width != target.width:
+        raise DataError(f"{name}: the target has {own.width} {own.form}, the run predicts {target.width}")
     if own.form != "class" or own.names == target.names:
         return parts
     unknown = [label for label in own.names if label not in target.names]

@@ -17,10 +17,12 @@ Share = Annotated[
 ]
 
 
-def split(count: int, validation: float, test: float, seed: int, classes: Tensor | None = None) -> dict[str, Tensor]:
+def split(
+    count: int, validation: float, test: float, seed: int, classes: Tensor | None = None, name: str = ""
+) -> dict[str, Tensor]:
     """Indices of the three parts, each in order; with `classes` every class is shared out alike.
 
-    A share is rounded up to whole examples. Raises `DataError` where nothing is left to train on.
+    A share is rounded up to whole examples. Raises `DataError`, with the name, where nothing is left to train on.
 
     >>> parts = split(10, validation=2, test=0.3, seed=0)
     >>> [len(parts[name]) for name in ("train", "validation", "test")]
@@ -29,8 +31,8 @@ def split(count: int, validation: float, test: float, seed: int, classes: Tensor
     wanted = {"test": _whole(test, count), "validation": _whole(validation, count)}
     if sum(wanted.values()) >= count:
         raise DataError(
-            f"{count} examples do not make {wanted['test']} for test and {wanted['validation']} for validation "
-            "and leave some to train on"
+            f"{name}{': ' if name else ''}{count} examples do not make {wanted['test']} for test "
+            f"and {wanted['validation']} for validation and leave some to train on"
         )
     order = torch.randperm(count, generator=generator(seed, "split"))
     if classes is not None:

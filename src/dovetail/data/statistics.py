@@ -30,8 +30,8 @@ def border_brightness(images: Tensor) -> float:
 def channel_statistics(x: Tensor) -> tuple[list[float], list[float]]:
     """Mean and deviation of each feature of (N, F), or each channel of (N, C, ...); constants deviate by 1."""
     wide = x.double().transpose(0, 1).reshape(x.shape[1], -1)
-    deviation = wide.std(1, correction=0)
-    return wide.mean(1).tolist(), torch.where(deviation > 0, deviation, 1.0).tolist()
+    constant = wide.amin(1) == wide.amax(1)  # its deviation is rounding, which would be divided by
+    return wide.mean(1).tolist(), torch.where(constant, 1.0, wide.std(1, correction=0)).tolist()
 
 
 def class_target(names: list[str], targets: Tensor) -> Target:

@@ -15,7 +15,7 @@ from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Target
 from .columns import Columns, read_table
 from .encode import encode, learn, natural
-from .source import Examples, InMemory, Source, fingerprint, relabelled, sizes
+from .source import Examples, InMemory, Source, fingerprint, relabelled, shape_text, sizes
 from .split import Share, split
 from .statistics import class_target, number_target
 
@@ -53,7 +53,10 @@ class Table(Source):
             raise DataError(f"{self.name}: there is no column to predict from")
         used = [*self.inputs, *self.targets, *weight]
         if options["missing"] == "drop":
-            return table.select([i for i in range(len(table)) if all(table.values[name][i] for name in used)])
+            whole = table.select([i for i in range(len(table)) if all(table.values[name][i] for name in used)])
+            if not len(whole):
+                raise DataError(f"{self.name}: no row is left: each of the {len(table)} has an absent value")
+            return whole
         if options["missing"] == "error":
             table.require_present(used)
         table.require_present([*self.targets, *weight])
@@ -63,10 +66,7 @@ class Table(Source):
         table, options = self.rows(), self.options
         y, names, form = self.target(table)
         classes = y if form == "class" else None
-        try:
-            cut = split(len(table), options["validation"], options["test"], options["split"], classes)
-        except DataError as error:
-            raise DataError(f"{self.name}: {error}") from None
+        cut = split(len(table), options["validation"], options["test"], options["split"], classes, self.name)
         input = learn(
             table, self.inputs, options["categorical"], cut["train"], options["missing"], options["normalize"]
         )
@@ -84,6 +84,10 @@ class Table(Source):
 
     def adopt(self, facts: Facts) -> None:
         """Encode these rows as the run's training table taught."""
+        if facts.input.form != "table":
+            raise DataError(
+                f"{self.name}: a table, the run takes {facts.input.form} of {shape_text(facts.input.shape)}"
+            )
         table = self.rows()
         y, names, form = self.target(table, facts.target)
         own = Target(form, len(names), names)
@@ -103,21 +107,24 @@ class Table(Source):
             numbers = np.stack([table.numbers(name) for name in self.targets], 1)
             binary = bool(np.isin(numbers, (0, 1)).all())
             if task == "labels" and not binary:
-                raise DataError(f"{self.name}: labels are 0 or 1, column '{self.targets[0]}' has other values")
+                row, column = np.argwhere(~np.isin(numbers, (0, 1)))[0].tolist()
+                value = table.values[self.targets[column]][row]
+                where = f"{self.name}: row {table.rows[row]}, column '{self.targets[column]}'"
+                raise DataError(f"{where}: labels are 0 or 1, not {value}")
             form = "labels" if task == "labels" or (task == "auto" and binary) else "numbers"
             return torch.from_numpy(numbers.astype(np.float32)), self.targets, form
         name = self.targets[0]
         texts = table.values[name]
         distinct = set(texts)
         numeric = table.is_number(name) and name not in self.options["categorical"]
-        whole = numeric and all(float(value).is_integer() for value in distinct)
-        if task == "class" or not numeric or (whole and len(distinct) <= _FEW):
-            if len(distinct) < 2:
+        values = table.numbers(name) if numeric and task != "class" else None
+        if values is None or (len(distinct) <= _FEW and (values == values.round()).all()):
+            if len(distinct) < 2 and not like:
                 raise DataError(f"{self.name}: column '{name}' has one class only, '{texts[0]}'")
             names = natural(distinct)
             index = {value: number for number, value in enumerate(names)}
             return torch.tensor([index[text] for text in texts]), names, "class"
-        return torch.from_numpy(table.numbers(name).astype(np.float32))[:, None], [name], "numbers"
+        return torch.from_numpy(values.astype(np.float32))[:, None], [name], "numbers"
 
     def weights(self, table: Columns) -> Tensor | None:
         """The weight of each row, or nothing."""
@@ -145,7 +152,7 @@ def table(
     validation: Share = 0.0,
     split: int = 0,
     normalize: bool = True,
-    delimiter: Annotated[str, Field(pattern=r"^(auto|.|\t)$")] = "auto",
+    delimiter: Annotated[str, Field(pattern=r'^(auto|[^"\r\n])$'), "auto or one character"] = "auto",
 ) -> Source:
     """A CSV file with a header, or a Parquet file: numbers are standardized, categories get one unit a value.
 
@@ -158,6 +165,10 @@ def table(
     >>> dt.table("iris.csv", target="species", missing="mean")
     table('iris.csv', target='species', missing='mean')
     """
+    if task == "class" and isinstance(target, list) and len(target) != 1:
+        raise ValueError("task: class takes one target column")
+    if not target:
+        raise ValueError("target: names no column")
     options = {name: value for name, value in locals().items() if name not in ("here", "path")}
     if not (here / path).is_file():
         raise DataError(f"{here / path}: there is no such file")

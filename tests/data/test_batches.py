@@ -1,0 +1,71 @@
+"""Which examples each step sees."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dovetail.data.batches import Batches
+from dovetail.data.source import InMemory
+
+
+def batches(count: int = 10, batch: int = 4, seed: int = 0) -> Batches:
+    return Batches(InMemory(torch.arange(count) * 10, torch.arange(count), torch.arange(count) / 2), batch, seed)
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "sizes"),
+    [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (3, 4, [3]), (4, 4, [4]), (5, 1, [1] * 5), (9, 8, [8, 1])],
+)
+def test_every_epoch_is_a_permutation_and_only_its_last_batch_may_be_smaller(
+    count: int, batch: int, sizes: list[int]
+) -> None:
+    made = batches(count, batch)
+    assert made.epoch_steps == len(sizes)
+    for epoch in range(3):
+        steps = [made.indices(epoch * len(sizes) + step) for step in range(len(sizes))]
+        assert [len(step) for step in steps] == sizes
+        assert torch.cat(steps).sort().values.tolist() == list(range(count))
+
+
+def test_a_step_gives_inputs_targets_and_weights_of_the_same_examples() -> None:
+    made = batches()
+    inputs, targets, weights = made.at(1)
+    assert torch.equal(targets, made.indices(1))
+    assert torch.equal(inputs, targets * 10)
+    assert weights is not None
+    assert torch.equal(weights, targets / 2)
+
+
+def test_the_order_of_calls_does_not_matter() -> None:
+    straight, jumping = batches(), batches()
+    expected = [straight.indices(step).tolist() for step in range(30)]
+    for step in (29, 0, 17, 17, 3, 28, 1):
+        torch.manual_seed(step)
+        assert jumping.indices(step).tolist() == expected[step]
+        assert batches().indices(step).tolist() == expected[step]
+
+
+def test_epochs_and_seeds_differ() -> None:
+    orders = [batches(100, 100, seed).indices(epoch).tolist() for seed in (0, 1, 2) for epoch in range(5)]
+    assert len({tuple(order) for order in orders}) == 15
+    assert list(range(100)) not in orders
+
+
+def test_the_batch_size_does_not_change_the_order_of_an_epoch() -> None:
+    orders = {
+        tuple(torch.cat([made.indices(step) for step in range(made.epoch_steps)]).tolist())
+        for made in (batches(10, size) for size in (1, 3, 10))
+    }
+    assert len(orders) == 1
+
+
+def test_the_order_is_what_it_has_always_been() -> None:
+    assert batches(10, 10, 0).indices(0).tolist() == [8, 6, 0, 4, 1, 7, 5, 3, 2, 9]
+
+
+def test_every_place_is_equally_likely() -> None:
+    made = batches(10, 10)
+    first = torch.stack([made.indices(epoch) for epoch in range(2000)])
+    counts = torch.stack([torch.bincount(first[:, place], minlength=10) for place in range(10)])
+    assert (counts - 200).abs().max() < 5 * (2000 * 0.1 * 0.9) ** 0.5
