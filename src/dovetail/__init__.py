@@ -6,6 +6,7 @@ Describe a system as lists of specs (`dt.conv(20, 5)`) or in a YAML recipe; `dt.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +56,25 @@ def load(run: str) -> Run:
     return Run(run)
 
 
+def _import(module: str) -> Any:
+    """Import a module of ours without a collection of garbage: what an import makes stays, and beside torch's a million
+    objects a look at all of them takes longer than the import."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(f"{__name__}.{module}")
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
-        value = getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
-        globals()[name] = value
-        return value
+        globals()[name] = getattr(_import(_NAMES[name]), name)
+        return globals()[name]
     if not name.startswith("_"):
         for room in _ROOMS:
-            module = importlib.import_module(f"{__name__}.{room}")
+            module = _import(room)
             if name in module.__all__:
                 globals()[name] = getattr(module, name)
                 return globals()[name]
@@ -70,5 +82,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    parts = [name for room in _ROOMS for name in importlib.import_module(f"{__name__}.{room}").__all__]
+    parts = [name for room in _ROOMS for name in _import(room).__all__]
     return sorted({*_NAMES, "load", *parts})
