@@ -37,7 +37,7 @@ def check(annotation: Any, node: Node, path: str, what: str = "") -> Any:
         return _spec(of.kind, node, path, what)
     if "size" in marks:
         return _size(node, path, what)
-    if _is_union(base):
+    if is_union(base):
         members = [member for member in get_args(base) if member is not types.NoneType]
         if node.value is None and len(members) < len(get_args(base)):
             return None
@@ -225,7 +225,7 @@ def describe(annotation: Any) -> str:
         return words
     if get_origin(base) is typing.Literal:
         return " or ".join(str(word) for word in get_args(base))
-    if _is_union(base):
+    if is_union(base):
         return " or ".join(describe(member) for member in get_args(base))
     if get_origin(base) is list:
         return f"a list ({describe(get_args(base)[0])} each)"
@@ -281,7 +281,8 @@ def _is_section(annotation: Any) -> bool:
     return dataclasses.is_dataclass(base) or any(_is_section(inner) for inner in get_args(base))
 
 
-def _is_union(base: Any) -> bool:
+def is_union(base: Any) -> bool:
+    """Whether an annotation is `A | B`, however it is spelt."""
     return get_origin(base) in (Union, types.UnionType)
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
-from .check import MISSING, has_specs, section_fields, unwrap
+from .check import MISSING, has_specs, is_union, section_fields, unwrap
 from .recipe import Recipe
 from .spec import Of, Part, find, known, register_rooms
 
@@ -70,7 +70,7 @@ def _schema(annotation: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(base):
         schema = _object(section_fields(base))  # type: ignore[arg-type]
         return {**schema, "description": (inspect.getdoc(base) or "").split("\n")[0]}
-    if get_origin(base) is types.UnionType and (has_specs(annotation)):
+    if is_union(base) and has_specs(annotation):
         members = [{"type": "null"} if m is types.NoneType else _schema(m) for m in get_args(base)]
         return {"anyOf": members}
     if get_origin(base) is list and has_specs(annotation):
