@@ -31,7 +31,8 @@ def conv(
         y[n, f, u] = b[f] + sum over c, k of w[f, c, k] * x[n, c, stride * u + k - pad]
 
     Shapes: (N, C, *S) -> (N, filters, *S'), S' = (S + 2 pad - kernel) // stride + 1, for 1, 2 or 3 spatial axes;
-    pad "same" keeps S' = S. Raises `ValueError` for other numbers of axes, or groups that do not divide the channels.
+    pad "same" keeps S' = S. Raises `ValueError` for other numbers of axes, a kernel larger than the padded input, or
+    groups that do not divide channels and filters.
     LeCun et al. (1998), Gradient-based learning applied to document recognition, section II.
 
     >>> import dovetail as dt, torch
@@ -39,6 +40,10 @@ def conv(
     torch.Size([4, 20, 24, 24])
     """
     axes = spatial_axes(x)
+    if x.shape[1] % groups or (isinstance(filters, int) and filters % groups):
+        raise ValueError(f"{groups} groups do not divide {x.shape[1]} channels and {filters} filters")
+    if pad != "same":
+        require_room(x, per_axis(kernel, axes), per_axis(pad, axes))
     kind: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
     module = kind(
         x.shape[1],
@@ -65,3 +70,11 @@ def per_axis(value: int | list[int], axes: int) -> tuple[int, ...]:
     if len(sizes) != axes:
         raise ValueError(f"expects one size or {axes}, got {len(sizes)}")
     return sizes
+
+
+def require_room(x: Tensor, sizes: tuple[int, ...], pads: tuple[int, ...]) -> None:
+    """Refuse patches larger than the padded input."""
+    for there, size, pad in zip(x.shape[2:], sizes, pads, strict=True):
+        if size > there + 2 * pad:
+            padded = f" with {pad} more at each end" if pad else ""
+            raise ValueError(f"a patch of {size} does not fit into {there}{padded}")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..recipe import layer
 from ..recipe.spec import InitSpec
-from .convolution import Positive, per_axis, spatial_axes
+from .convolution import Positive, per_axis, require_room, spatial_axes
 from .initialization import initialize
 
 Sizes = Positive | list[Positive]
@@ -25,7 +25,8 @@ def maxpool(
     """The largest value of each patch, y[n, c, u] = max over k < size of x[n, c, stride * u + k - pad].
 
     Shapes: (N, C, *S) -> (N, C, *S'), S' = (S + 2 pad - size) // stride + 1, the quotient rounded up with `round_up`;
-    stride is size unless given. 1 to 3 spatial axes. Raises `ValueError` for a pad above half the size.
+    stride is size unless given. 1 to 3 spatial axes. Raises `ValueError` for a pad above half the size, or a size above
+    the padded input's.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.maxpool(2)], torch.zeros(1, 1, 4, 4))(torch.arange(16.0).view(1, 1, 4, 4)).flatten()
@@ -33,7 +34,7 @@ def maxpool(
     """
     axes = spatial_axes(x)
     kind: Any = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[axes - 1]
-    module: nn.Module = kind(*_windows(axes, size, stride, pad), ceil_mode=round_up)
+    module: nn.Module = kind(*_windows(x, size, stride, pad), ceil_mode=round_up)
     return module
 
 
@@ -43,7 +44,7 @@ def avgpool(
 ) -> nn.Module:
     """The mean of each patch, y[n, c, u] = mean over k < size of x[n, c, stride * u + k - pad]; padding counts as 0.
 
-    Shapes: as `maxpool`. Raises `ValueError` for a pad above half the size.
+    Shapes and errors: as `maxpool`.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.avgpool(2)], torch.zeros(1, 1, 4, 4))(torch.arange(16.0).view(1, 1, 4, 4)).flatten()
@@ -51,14 +52,16 @@ def avgpool(
     """
     axes = spatial_axes(x)
     kind: Any = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[axes - 1]
-    module: nn.Module = kind(*_windows(axes, size, stride, pad), ceil_mode=round_up)
+    module: nn.Module = kind(*_windows(x, size, stride, pad), ceil_mode=round_up)
     return module
 
 
-def _windows(axes: int, size: Sizes, stride: Sizes | None, pad: Pads) -> tuple[tuple[int, ...], ...]:
+def _windows(x: Tensor, size: Sizes, stride: Sizes | None, pad: Pads) -> tuple[tuple[int, ...], ...]:
+    axes = spatial_axes(x)
     sizes, pads = per_axis(size, axes), per_axis(pad, axes)
     if any(2 * p > s for p, s in zip(pads, sizes, strict=True)):
         raise ValueError(f"pad {pad} is more than half the size {size}")
+    require_room(x, sizes, pads)
     return sizes, per_axis(size if stride is None else stride, axes), pads
 
 
@@ -117,4 +120,6 @@ def subsample(x: Tensor, size: Sizes = 2, init: InitSpec | None = None) -> nn.Mo
     >>> sum(p.numel() for p in dt.build([dt.subsample(2)], torch.zeros(1, 6, 28, 28)).parameters())
     12
     """
-    return initialize(Subsample(x.shape[1], per_axis(size, spatial_axes(x))), init)
+    sizes = per_axis(size, spatial_axes(x))
+    require_room(x, sizes, (0,) * len(sizes))
+    return initialize(Subsample(x.shape[1], sizes), init)

@@ -73,8 +73,9 @@ class Descent:
         for group in self.optimizer.param_groups:
             for name, parameter in zip(group["names"], group["params"], strict=True):
                 for entry, value in by_name.get(name, {}).items():
-                    if value.shape == parameter.shape:  # files hold the usual layout, fused rules want the parameter's
-                        by_name[name][entry] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                    # files hold the usual layout, fused rules want the parameter's
+                    like = parameter if value.shape == parameter.shape else value
+                    by_name[name][entry] = torch.empty_like(like, dtype=value.dtype).copy_(value)
         names: list[str] = [name for group in self.optimizer.param_groups for name in group["names"]]
         numbers = [number for group in saved["param_groups"] for number in group["params"]]
         state: dict[int, Any] = {n: by_name[name] for n, name in zip(numbers, names, strict=True) if name in by_name}

@@ -41,6 +41,10 @@ def adam(params: Groups, beta1: Share = 0.9, beta2: Share = 0.999, eps: Small = 
         w <- w - rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
     g includes decay * w. Kingma and Ba (2015), Adam: a method for stochastic optimization, algorithm 1.
+
+    >>> import dovetail as dt
+    >>> type(dt.adam(beta2=0.99).make([{"params": [torch.zeros(3)]}])).__name__
+    'Adam'
     """
     return Adam(params, lr=0.0, betas=(beta1, beta2), eps=eps, **_fast(params, "cpu", "cuda", "mps"))
 
@@ -50,6 +54,10 @@ def adamw(params: Groups, beta1: Share = 0.9, beta2: Share = 0.999, eps: Small =
     """Adam with decoupled decay: w <- w - rate * decay * w beside the step of `adam`, whose g is without decay.
 
     Loshchilov and Hutter (2019), Decoupled weight decay regularization, algorithm 2.
+
+    >>> import dovetail as dt
+    >>> type(dt.adamw().make([{"params": [torch.zeros(3)], "weight_decay": 0.01}])).__name__
+    'AdamW'
     """
     return AdamW(params, lr=0.0, betas=(beta1, beta2), eps=eps, **_fast(params, "cpu", "cuda", "mps"))
 
@@ -61,6 +69,10 @@ def rmsprop(params: Groups, alpha: Share = 0.99, momentum: Share = 0.0, eps: Sma
         v <- alpha v + (1 - alpha) g^2;   m <- momentum m + g / (sqrt(v) + eps);   w <- w - rate * m
 
     g includes decay * w. Tieleman and Hinton (2012), lecture 6.5 of Neural networks for machine learning.
+
+    >>> import dovetail as dt
+    >>> dt.rmsprop(0.9, momentum=0.9)
+    rmsprop(0.9, momentum=0.9)
     """
     return RMSprop(params, lr=0.0, alpha=alpha, momentum=momentum, eps=eps, foreach=True)
 
@@ -71,6 +83,10 @@ def adagrad(params: Groups, initial: Small = 0.0, eps: Small = 1e-10) -> Optimiz
 
     s starts at `initial`; with eps 0 it is the constant K inside the root. g includes decay * w. Duchi, Hazan and
     Singer (2011), Adaptive subgradient methods for online learning and stochastic optimization.
+
+    >>> import dovetail as dt
+    >>> dt.adagrad(initial=1.0, eps=0.0)
+    adagrad(1.0, eps=0.0)
     """
     fast = _fast(params, "cpu")
     return Adagrad(params, lr=0.0, initial_accumulator_value=initial, eps=eps, **fast)

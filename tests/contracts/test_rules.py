@@ -1,0 +1,158 @@
+"""Every registered rule against every property: one table, one row a setting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import dovetail as dt
+from dovetail.optim import Descent
+from dovetail.recipe import rule as kind
+from dovetail.recipe.check import check
+from dovetail.recipe.errors import RecipeError
+from dovetail.recipe.language import plain, read_nodes, write
+from dovetail.recipe.recipe import Group, Optimizer
+from dovetail.recipe.span import Span
+from dovetail.recipe.spec import RuleSpec, Spec
+
+SETTINGS: list[tuple[Spec, float, dict[str, Any]]] = [  # a rule, a rate that suits it, and another value of each option
+    (dt.sgd(), 0.1, {"momentum": 0.5}),
+    (dt.sgd(0.9), 0.02, {"momentum": 0.5, "nesterov": True}),
+    (dt.sgd(0.9, nesterov=True), 0.02, {"momentum": 0.5, "nesterov": False}),
+    (dt.adam(), 0.1, {"beta1": 0.5, "beta2": 0.9, "eps": 1.0}),
+    (dt.adamw(), 0.1, {"beta1": 0.5, "beta2": 0.9, "eps": 1.0}),
+    (dt.rmsprop(), 0.01, {"alpha": 0.5, "momentum": 0.5, "eps": 1.0}),
+    (dt.rmsprop(momentum=0.9), 0.001, {"alpha": 0.5, "momentum": 0.0, "eps": 1.0}),
+    (dt.adagrad(), 0.5, {"initial": 1.0, "eps": 1.0}),
+    (dt.adagrad(initial=1.0, eps=0.0), 0.5, {"initial": 0.0, "eps": 1.0}),
+]
+every = pytest.mark.parametrize(("spec", "rate", "others"), SETTINGS, ids=[repr(spec) for spec, _, _ in SETTINGS])
+Objective = Callable[[Tensor], Tensor]
+
+
+def parabola(w: Tensor) -> Tensor:
+    return 0.5 * (w[0] ** 2 + 10 * w[1] ** 2)
+
+
+def aside(w: Tensor) -> Tensor:
+    """A parabola whose minimum is not at 0, so that decay turns the gradient."""
+    return parabola(w - torch.tensor([3.0, -1.0], dtype=w.dtype))
+
+
+def rosenbrock(w: Tensor) -> Tensor:
+    return (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2
+
+
+def begin(spec: Spec, rate: float, dtype: torch.dtype = torch.float64, **settings: Any) -> tuple[Tensor, Descent]:
+    w = torch.tensor([1.0, 1.0], dtype=dtype, requires_grad=True)
+    optimizer = Optimizer(rule=spec, rate=dt.constant(rate), **settings)
+    return w, Descent([("w", w)], optimizer, Span(100, 1000))
+
+
+def walk(w: Tensor, descent: Descent, f: Objective, steps: int, first: int = 0) -> Tensor:
+    for t in range(first, first + steps):
+        descent.zero()
+        f(w).backward()  # type: ignore[no-untyped-call]
+        descent.update(t)
+    return w.detach().clone()
+
+
+def test_every_rule_has_a_row() -> None:
+    assert {part.name for part in kind} == {spec.name for spec, _, _ in SETTINGS}
+    for part in kind:
+        tried = {name for spec, _, others in SETTINGS if spec.name == part.name for name in others}
+        assert tried == set(part.parameters), part.name
+
+
+@every
+def test_it_minimises_a_parabola(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    assert float(parabola(walk(*begin(spec, rate), parabola, 400))) < 0.01 * float(parabola(torch.ones(2)))
+
+
+@every
+def test_it_goes_down_the_valley_of_rosenbrock(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    w, descent = begin(spec, rate * (0.01 if spec.name == "sgd" else 0.1))
+    with torch.no_grad():
+        w.copy_(torch.tensor([-0.5, 1.0]))
+    before = float(rosenbrock(w.detach()))
+    assert float(rosenbrock(walk(w, descent, rosenbrock, 2000))) < 0.2 * before
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_it_keeps_the_type_and_its_precision(
+    spec: Spec, rate: float, others: dict[str, Any], dtype: torch.dtype
+) -> None:
+    w = walk(*begin(spec, rate, dtype), parabola, 20)
+    exact = walk(*begin(spec, rate), parabola, 20)
+    assert w.dtype == dtype
+    torch.testing.assert_close(w.double(), exact, rtol=2e-4 if dtype == torch.float32 else 0, atol=1e-5)
+
+
+@every
+def test_its_fast_form_is_its_plain_form(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    fast = walk(*begin(spec, rate, decay=0.1), parabola, 30)
+    w, descent = begin(spec, rate, decay=0.1)
+    for group in descent.optimizer.param_groups:
+        group["fused"] = group["foreach"] = False
+    torch.testing.assert_close(walk(w, descent, parabola, 30), fast, rtol=1e-9, atol=1e-12)
+
+
+@every
+def test_its_state_goes_on_bit_for_bit(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    w, descent = begin(spec, rate, torch.float32)
+    walk(w, descent, parabola, 7)
+    saved = {name: tensor.clone() for name, tensor in descent.state().items()}
+    again, resumed = begin(spec, rate, torch.float32)
+    with torch.no_grad():
+        again.copy_(w)
+    resumed.load(saved)
+    assert torch.equal(walk(w, descent, parabola, 9, first=7), walk(again, resumed, parabola, 9, first=7))
+
+
+@every
+def test_every_option_has_an_effect(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    end = walk(*begin(spec, rate), parabola, 8)
+    for name, value in others.items():
+        if name == "nesterov" and not spec.options["momentum"]:
+            continue
+        moved = walk(*begin(spec.replace(**{name: value}), rate), parabola, 8)
+        assert float((moved - end).abs().max()) > 1e-3, name
+
+
+@every
+def test_decay_and_rate_are_the_groups(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    end = walk(*begin(spec, rate), aside, 20)
+    assert float((walk(*begin(spec, rate, decay=0.3), aside, 20) - end).abs().max()) > 1e-3
+    assert torch.equal(walk(*begin(spec, rate, decay=0.3, groups={"w": Group(decay=0.0)}), aside, 20), end)
+    assert torch.equal(walk(*begin(spec, rate / 2, groups={"*": Group(rate=2.0)}), aside, 20), end)
+
+
+@every
+def test_round_trips_through_yaml(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    for complete in (False, True):
+        node = read_nodes(write({"rule": plain(spec, complete)}), "f").value["rule"]
+        assert check(RuleSpec, node, "rule") == spec
+
+
+@pytest.mark.parametrize("part", list(kind), ids=lambda part: part.name)
+def test_an_unknown_option_is_named(part: Any) -> None:
+    with pytest.raises(RecipeError, match=re.escape(f"{part.name}: unknown option 'colour'.")):
+        part(colour=1)
+
+
+def test_decoupled_decay_is_rate_times_decay_times_w() -> None:
+    """adamw shrinks by rate * decay beside adam's own step on the same gradient."""
+    w, descent = begin(dt.adamw(), 0.01, decay=0.5)
+    free = walk(*begin(dt.adam(), 0.01), parabola, 1)
+    torch.testing.assert_close(walk(w, descent, parabola, 1), free - 0.01 * 0.5 * torch.ones(2, dtype=torch.float64))
+
+
+def test_nesterov_needs_a_momentum() -> None:
+    with pytest.raises(RecipeError, match=r"^optimizer.rule sgd: nesterov needs a momentum above 0$"):
+        begin(dt.sgd(nesterov=True), 0.1)
