@@ -148,6 +148,25 @@ def test_a_terminal_sees_a_bar() -> None:
     assert child.exitstatus == 0
 
 
+def test_the_demo_ends_with_commands_that_work() -> None:
+    said = dovetail("demo")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0] == "LeNet on scikit-learn's 1,797 scanned digits"
+    error = float(next(line for line in lines if line.startswith("test error")).split()[2])
+    assert error < 3
+    label, prediction = (
+        next(line.split() for line in lines if line.startswith(word)) for word in ("label", "prediction")
+    )
+    assert sum(a == b for a, b in zip(label[1:], prediction[1:], strict=True)) >= 8
+    commands = [line.split("#")[0].split() for line in lines if line.startswith("  dovetail ")]
+    assert [words[1] for words in commands] == ["predict", "resume", "show", "new"]
+    for words in commands:
+        if words[1] != "resume":
+            assert dovetail(*words[1:]).code == 0
+    assert json.loads(dovetail(*commands[0][1:]).out)["class"] == prediction[1]
+
+
 @pytest.mark.parametrize("words", [["trian"], ["train"], ["train", "lenet", "--jsno"]])
 def test_what_the_parser_refuses_is_2(words: list[str]) -> None:
     assert dovetail(*words).code == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 
 import torch
 from PIL import Image
@@ -12,16 +14,14 @@ from .progress import Progress, closing
 from .run import Run
 from .show import show
 
-TRAINING = ["optimizer.rate.constant=0.02", "epochs=30"]  # 1,438 images are 23 steps an epoch
-
 
 def demonstrate(as_json: bool = False) -> Run:
     """Train, test, predict ten digits, and print the commands that go on from here."""
     if not as_json:
         print("LeNet on scikit-learn's 1,797 scanned digits\n")
-        print(show("lenet", *TRAINING), "\n", flush=True)
+        print(show("lenet"), "\n", flush=True)
     with Progress(quiet=as_json) as progress:
-        run = train("lenet", *TRAINING, show=progress)
+        run = train("lenet", show=progress)
     images, labels, _ = run.source.part("test").fetch(torch.arange(10))
     answers = run.answer(images)
     example = run.path / "example.png"
@@ -35,10 +35,17 @@ def demonstrate(as_json: bool = False) -> Run:
     print("probability", f"{min(answer['probability'] for answer in answers):.3f} or more\n")
     print("Go on from here:")
     for command, purpose in (
-        (f"dovetail predict {run.path} {example}", "read an image file"),
-        (f"dovetail resume {run.path} epochs={2 * run.recipe.epochs}", "train longer, or go on after a stop"),
-        ("dovetail show lenet", "see the layers"),
-        ("dovetail new my", "write a recipe of your own"),
+        (f"predict {run.path} {example}", "read an image file"),
+        (f"resume {run.path} epochs={2 * run.recipe.epochs}", "train longer, or go on after a stop"),
+        ("show lenet", "see the layers"),
+        ("new my", "write a recipe of your own"),
     ):
-        print(f"  .venv/bin/{command:<58} # {purpose}")
+        print(f"  {_called()} {command:<58} # {purpose}")
     return run
+
+
+def _called() -> str:
+    """How the user calls the command: by name where a shell finds it, else as just now."""
+    if shutil.which("dovetail"):
+        return "dovetail"
+    return "python -m dovetail" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
