@@ -6,12 +6,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from contestants.common import BATCH, MOMENTUM, RATE, data_folder, step_batches
 
 import dovetail as dt
-from dovetail.recipe.recipe import Recipe, recipe_of
+from dovetail.recipe.recipe import recipe_of
 from dovetail.training.machine import resolved
 from dovetail.training.run import make_source
 from dovetail.training.trainer import Trainer
@@ -23,29 +24,19 @@ LENET = [
 MLP = [dt.linear(256), dt.relu(), dt.linear(128), dt.relu(), dt.linear("outputs")]
 
 
-def trainer_of(recipe: Recipe) -> Trainer:
-    """A trainer in a temporary run folder."""
-    settled = resolved(recipe)
-    trainer = Trainer(settled, make_source(settled.data, Path.cwd()), Path(tempfile.mkdtemp()))
+def trainer_of(**settings: Any) -> Trainer:
+    """A trainer in a temporary run folder, with the rule and the rate of all contestants."""
+    common = {"objective": dt.softmax(), "optimizer": {"rule": dt.sgd(MOMENTUM), "rate": RATE}}
+    recipe = resolved(recipe_of({**common, **settings}))
+    trainer = Trainer(recipe, make_source(recipe.data, Path.cwd()), Path(tempfile.mkdtemp()))
     trainer.system.train()
     return trainer
 
 
-def epoch() -> Callable[[], float]:
+def epoch(precision: str = "float32") -> Callable[[], float]:
     """LeNet on MNIST: shuffled, gathered and normalized from bytes, every step guarded, losses summed."""
-    optimizer = {"rule": dt.sgd(MOMENTUM), "rate": RATE}
-    data = dt.mnist(str(data_folder() / "mnist"))
     trainer = trainer_of(
-        recipe_of(
-            {
-                "network": LENET,
-                "objective": dt.softmax(),
-                "data": data,
-                "optimizer": optimizer,
-                "batch": BATCH,
-                "epochs": 1000,
-            }
-        )
+        network=LENET, data=dt.mnist(str(data_folder() / "mnist")), batch=BATCH, epochs=1000, precision=precision
     )
 
     def run() -> float:
@@ -56,23 +47,16 @@ def epoch() -> Callable[[], float]:
     return run
 
 
+def epoch_auto() -> Callable[[], float]:
+    """The same in the precision of the shipped recipe: bfloat16 where the processor multiplies it natively."""
+    return epoch("auto")
+
+
 def step(guard: bool = True) -> Callable[[int], float]:
     """The perceptron of `step.py`, whose batches dovetail shuffles and gathers, which the bare step has ready."""
     x, y = (torch.cat(parts) for parts in zip(*step_batches(), strict=True))
-    optimizer = {"rule": dt.sgd(MOMENTUM), "rate": RATE}
     data = dt.arrays(x, y, test=0, normalize="none")
-    trainer = trainer_of(
-        recipe_of(
-            {
-                "network": MLP,
-                "objective": dt.softmax(),
-                "data": data,
-                "optimizer": optimizer,
-                "batch": 128,
-                "epochs": 1_000_000,
-            }
-        )
-    )
+    trainer = trainer_of(network=MLP, data=data, batch=128, epochs=1_000_000)
     trainer.descent.guard = guard
 
     def run(steps: int) -> float:

@@ -1,15 +1,15 @@
 """Overhead of one training step over bare PyTorch, in microseconds.
 
-A perceptron 784-256-128-10 (ReLU), batch 128, float32, on prepared batches: forward, cross-entropy, backward, fused
-SGD, zero_grad. Contestants run blocks of steps in one process, in rotating order, each timed inside. Reported are the
-median and the quartiles, over many blocks, of a step's time and of its difference to the bare step of the same round.
-A contestant's function returns a callable that runs n steps and returns their seconds.
+A perceptron 784-256-128-10 (ReLU), batch 128, float32: forward, cross-entropy, backward, fused SGD, zero_grad. The bare
+step has its batches ready; `gathering` gathers them from one tensor in a random order, as ours does, too. Contestants
+run short blocks of steps in one process, in rotating order, each timed inside. Reported are the median and the
+quartiles, over many blocks, of a step's time and of its difference to the bare step of the same round. A contestant's
+function returns a callable that runs n steps and returns their seconds.
 
-    python benchmarks/step.py --blocks 60 --json step.json
+    python benchmarks/step.py --json benchmarks/results/step.json
 """
 
 import argparse
-import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,17 +17,16 @@ from pathlib import Path
 from harness import confine, machine, quartiles, report, resolve, table, write_json
 
 REFERENCE = "bare"
-CONTESTANTS = (REFERENCE, "ours:step", "ours:step_unguarded")
+CONTESTANTS = (REFERENCE, "contestants.bare:gathering", "ours:step_unguarded", "ours:step")
 
 
 def measure(runs: dict[str, Callable[[int], float]], blocks: int, steps: int, warmup: int) -> dict[str, list[float]]:
-    """Microseconds per step of each block; garbage is collected between blocks, not forbidden within."""
+    """Microseconds per step of each block."""
     names = list(runs)
     times: dict[str, list[float]] = {name: [] for name in names}
     for b in range(-warmup, blocks):
         for i in range(len(names)):
             name = names[(b + i) % len(names)]
-            gc.collect()
             seconds = runs[name](steps)
             if b >= 0:
                 times[name].append(1e6 * seconds / steps)
@@ -37,9 +36,9 @@ def measure(runs: dict[str, Callable[[int], float]], blocks: int, steps: int, wa
 def main() -> int:
     parser = argparse.ArgumentParser(description="Overhead of one training step over bare PyTorch.")
     parser.add_argument("--contestants", nargs="+", default=CONTESTANTS, metavar="NAME", help="name or module:function")
-    parser.add_argument("--blocks", type=int, default=60, help="blocks of each contestant")
-    parser.add_argument("--steps", type=int, default=200, help="steps in a block")
-    parser.add_argument("--warmup", type=int, default=3, help="blocks that are not counted")
+    parser.add_argument("--blocks", type=int, default=1000, help="blocks of each contestant")
+    parser.add_argument("--steps", type=int, default=10, help="steps in a block")
+    parser.add_argument("--warmup", type=int, default=20, help="blocks that are not counted")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
     options = parser.parse_args()

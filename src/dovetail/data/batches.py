@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from ..recipe.draws import generator
-from .source import Examples
+from .source import Examples, Fetched
 
 
 class Batches:
@@ -23,6 +26,7 @@ class Batches:
         self.examples, self.batch, self.seed = examples, batch, seed
         self.epoch_steps = -(-len(examples) // batch)
         self._epoch, self._order = -1, ()  # type: int, tuple[Tensor, ...]
+        self._ahead: tuple[int, Future[Fetched]] | None = None
 
     def indices(self, t: int) -> Tensor:
         """Which examples step t sees, in order."""
@@ -32,6 +36,18 @@ class Batches:
             self._epoch, self._order = epoch, torch.split(order, self.batch)
         return self._order[step]
 
-    def at(self, t: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Stored inputs, targets and weights (or nothing) of step t."""
-        return self.examples.fetch(self.indices(t))
+    def at(self, t: int) -> Fetched:
+        """Stored inputs, targets and weights (or nothing) of step t.
+
+        Where fetching takes time (files to decode), the batch after it is fetched meanwhile.
+        """
+        if not self.examples.slow:
+            return self.examples.fetch(self.indices(t))
+        ahead, self._ahead = self._ahead, None
+        ready = ahead[1].result() if ahead and ahead[0] == t else self.examples.fetch(self.indices(t))
+        self._ahead = (t + 1, self._fetcher.submit(self.examples.fetch, self.indices(t + 1)))
+        return ready
+
+    @cached_property
+    def _fetcher(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, "batches")

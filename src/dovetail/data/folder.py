@@ -83,6 +83,8 @@ def fitted(image: Any, size: tuple[int, int], fit: Fit) -> Any:
 class Files(Examples):
     """Image files, decoded when they are fetched, by a pool of threads."""
 
+    slow = True
+
     def __init__(self, paths: list[Path], targets: Tensor, channels: int, size: list[int], fit: Fit) -> None:
         self.paths, self.targets, self.channels, self.size, self.fit = paths, targets, channels, size, fit
 

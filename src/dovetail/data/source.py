@@ -18,7 +18,9 @@ Fetched = tuple[Tensor, Tensor, Tensor | None]
 
 
 class Examples(ABC):
-    """One part of a source."""
+    """One part of a source; `slow` where fetching takes so long that the next batch is better fetched meanwhile."""
+
+    slow = False
 
     @abstractmethod
     def __len__(self) -> int: ...
