@@ -3,9 +3,9 @@
 All train Caffe's LeNet on the 60,000 training images: batch 64, SGD (0.01, momentum 0.9), cross-entropy, a new order
 each epoch, input normalised, the same number of threads, float32; `ours:epoch_auto` alone has the precision that the
 shipped recipe has, bfloat16 where the processor multiplies it natively. A call is one epoch and training goes on from
-call to call; the first call (compilation, allocation) is not counted. Each contestant has its own process; in each round
-`by_hand` and ours follow one another in rotating order, and in some rounds the other peers too. A ratio is taken
-within a round; reported are its median and quartiles over the rounds. A contestant whose loss is not that of a
+call to call; the first call (compilation, allocation) is not counted. Each contestant has its own process; in each
+round `by_hand` and ours follow one another in rotating order, and in some rounds the other peers too. A ratio is
+taken within a round; reported are its median and quartiles over the rounds. A contestant whose loss is not that of a
 network that learns makes the benchmark fail.
 
     python benchmarks/epoch.py --json benchmarks/results/epoch.json

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from dovetail.data.batches import Batches
-from dovetail.data.source import InMemory
+from dovetail.data.source import Fetched, InMemory
+from dovetail.recipe.errors import DataError
 
 
 def batches(count: int = 10, batch: int = 4, seed: int = 0) -> Batches:
@@ -69,3 +70,38 @@ def test_every_place_is_equally_likely() -> None:
     first = torch.stack([made.indices(epoch) for epoch in range(2000)])
     counts = torch.stack([torch.bincount(first[:, place], minlength=10) for place in range(10)])
     assert (counts - 200).abs().max() < 5 * (2000 * 0.1 * 0.9) ** 0.5
+
+
+class Slow(InMemory):
+    """Counts what is fetched, and breaks at one example."""
+
+    slow = True
+
+    def __init__(self, count: int, broken: int = -1) -> None:
+        super().__init__(torch.arange(count), torch.arange(count))
+        self.fetched: list[list[int]] = []
+        self.broken = broken
+
+    def fetch(self, indices: torch.Tensor) -> Fetched:
+        self.fetched.append(indices.tolist())
+        if self.broken in indices:
+            raise DataError(f"example {self.broken} is broken")
+        return super().fetch(indices)
+
+
+def test_slow_examples_are_fetched_one_batch_ahead_and_each_once() -> None:
+    slow, held = Slow(10), batches()
+    made = Batches(slow, 4, 0)
+    for step in (0, 1, 2, 3, 4, 20, 21, 7):
+        assert made.at(step)[1].tolist() == held.indices(step).tolist()
+    made._fetcher.shutdown()
+    steps = [0, 1, 2, 3, 4, 5, 20, 21, 22, 7, 8]
+    assert slow.fetched == [held.indices(step).tolist() for step in steps]
+
+
+def test_what_breaks_ahead_is_told_at_its_own_step() -> None:
+    made = Batches(Slow(10, broken=int(batches().indices(2)[0])), 4, 0)
+    made.at(0)
+    made.at(1)
+    with pytest.raises(DataError, match="is broken"):
+        made.at(2)

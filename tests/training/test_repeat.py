@@ -46,6 +46,17 @@ def test_watching_changes_no_weight(changed: dict[str, str]) -> None:
     assert model(small(**changed), "watched") == model(small(), "plain")
 
 
+def test_bfloat16_learns_and_repeats_keeping_weights_in_float32() -> None:
+    first, second = (dt.train(small(precision="bfloat16", epochs=6), run=name) for name in "ab")
+    assert contents(first.path) == contents(second.path)
+    assert {tensor.dtype for tensor in load_file(first.path / "model.safetensors").values()} == {
+        torch.float32,
+        torch.int64,  # batches that batch normalization has seen
+    }
+    assert first.metrics[-1]["test"]["error"] < 0.15
+    assert model(small(epochs=6), "plain") != (first.path / "model.safetensors").read_bytes()
+
+
 def test_hooks_change_no_weight_and_see_every_step() -> None:
     steps: list[tuple[int, float]] = []
     lines: list[dict[str, Any]] = []
