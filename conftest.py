@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Real data sets beside the project (or where DOVETAIL_DATA says); tests that need them skip where they are not."""
-    import os
+@pytest.fixture(autouse=True)
+def _parts_as_they_were() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    from dovetail.recipe import spec
 
-    folder = Path(os.environ.get("DOVETAIL_DATA", Path(__file__).parent.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip("the real data sets are not here")
-    return folder
+    spec.register_rooms()
+    before = {kind: dict(parts) for kind, parts in spec._parts.items()}
+    yield
+    for kind, parts in before.items():
+        spec._parts[kind] = parts

@@ -117,7 +117,8 @@ def test_state_is_taken_up_in_another_layout(rule: Any) -> None:
 def test_the_last_matching_pattern_wins() -> None:
     named = list(network().named_parameters())
     patterns = {"*": Group(rate=2), "*.bias": Group(rate=3, decay=0), "2.*": Group(decay=0.5)}
-    groups = {(g["scale"], g["weight_decay"]): g["names"] for g in grouped(named, patterns, decay=0.1)}
+    settings = Optimizer(decay=0.1, groups=patterns)
+    groups = {(g["scale"], g["weight_decay"]): g["names"] for g in grouped(named, settings)}
     assert groups == {(2, 0.1): ["0.weight"], (3, 0): ["0.bias"], (1, 0.5): ["2.weight", "2.bias"]}
 
 

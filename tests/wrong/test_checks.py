@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from contracts import checks
 from wrong.layers import WRONG
 
 from dovetail.recipe import layer
-from dovetail.recipe import spec as registry
 from dovetail.recipe.spec import Spec
 
 
 @pytest.fixture
-def _registered() -> Iterator[None]:
+def _registered() -> None:
     """The wrong layers, registered for one test alone."""
-    before = dict(registry._parts["layer"])
     for function in WRONG:
         layer(function)
-    yield
-    registry._parts["layer"] = before
 
 
 @pytest.mark.parametrize(

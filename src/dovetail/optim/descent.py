@@ -1,4 +1,4 @@
-"""One update: from the gradients that are there to moved parameters. Clip, guard, rate, rule."""
+"""One update: from the gradients that are there to moved parameters. Guard, clip, rate, rule, constraints."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..recipe.recipe import Optimizer
 from ..recipe.span import Span
+from .constraints import constrain
 from .groups import grouped
 from .rates import scheduled
 
@@ -18,27 +19,34 @@ from .rates import scheduled
 class Descent:
     """A recipe's optimizer over named parameters.
 
-    `update(t)` clips, leaves the step out where the gradient is not finite, sets each group's rate and lets the rule
-    move the parameters. Whatever it remembers is tensors, in `state()`.
+    `update(t)` leaves the step out where the gradient is not finite or too long, clips, sets each group's rate, lets
+    the rule move the parameters and brings them back within their constraints. Whatever it remembers is tensors, in
+    `state()`.
     """
 
     def __init__(
         self, named: Iterable[tuple[str, Tensor]], settings: Optimizer, span: Span, guard: bool = True
     ) -> None:
         trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
-        groups = grouped(trained, settings.groups, settings.decay)
-        self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", groups)
+        self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", grouped(trained, settings))
         self.rate = scheduled(settings, span)
         self.clip, self.guard = settings.clip, guard
+        self.constrained = [
+            group for group in self.optimizer.param_groups if (group["max_norm"], group["clamp"]) != (None, None)
+        ]
+        self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
         self.norm = 0.0  # of the latest gradient, before clipping
 
-    def update(self, t: int) -> bool:
-        """Move the parameters by the gradients of step t; False where they were not finite and nothing moved."""
+    def update(self, t: int, longest: float = math.inf) -> bool:
+        """Move the parameters by the gradients of step t.
+
+        False, and nothing moved, where a gradient is not finite or all of them together are longer than `longest`.
+        """
         if self.guard or self.clip is not None:
             gradients = [p.grad for p in self.parameters if p.grad is not None]
             self.norm = norm(gradients)
-            if not math.isfinite(self.norm):
+            if not math.isfinite(self.norm) or self.norm > longest:
                 return False
             if self.clip is not None and self.norm > self.clip:
                 torch._foreach_mul_(gradients, self.clip / self.norm)
@@ -46,6 +54,8 @@ class Descent:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
         self.optimizer.step()
+        if self.constrained:
+            constrain(self.constrained)
         return True
 
     def zero(self) -> None:

@@ -19,8 +19,10 @@ from .span import Length
 from .spec import InitSpec, Layers, ObjectiveSpec, RuleSpec, ScheduleSpec, SourceSpec, Spec, register_rooms
 
 Positive = Annotated[int, Field(gt=0)]
+Epochs = Annotated[Positive | Annotated[float, Field(gt=0)], "a number above 0"]
 Count = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0)]
+Above = Annotated[float, Field(gt=0)]
 Interval = Annotated[str, Field(pattern=r"^[1-9][0-9]* (epoch|step)s?$"), "an interval like '1 epoch' or '500 steps'"]
 """How often something happens: `1 epoch`, `500 steps`."""
 
@@ -29,11 +31,13 @@ Interval = Annotated[str, Field(pattern=r"^[1-9][0-9]* (epoch|step)s?$"), "an in
 class Group:
     """Settings of the parameters whose names match a pattern (`*.bias`); the last matching pattern wins.
 
-    `rate` multiplies the recipe's rate; `decay` replaces the recipe's decay.
+    `rate` multiplies the recipe's rate; `decay`, `max_norm` and `clamp` replace the recipe's.
     """
 
     rate: NonNegative = 1.0
     decay: NonNegative | None = None
+    max_norm: Above | None = None
+    clamp: Above | None = None
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,21 @@ class Optimizer:
 
     `decay` is handed to the rule as its weight decay: added to the gradient as decay * w by sgd, adam, rmsprop and
     adagrad, subtracted as rate * decay * w by adamw. `clip` bounds the Euclidean norm of the whole gradient.
-    `guard` steps in a row whose gradient is not finite stop the run; each such step is left out.
+    After each step `max_norm` bounds the norm of each unit's incoming weights and `clamp` the size of every parameter.
+    A step whose loss or gradient is not finite is left out, and, by option, one whose gradient is more than `outlier`
+    times as long as gradients were of late; after `patience` such steps in a row the run stops.
     """
 
     rule: RuleSpec = field(default_factory=lambda: Spec("rule", "sgd", {"momentum": 0.9, "nesterov": False}))
     rate: ScheduleSpec = field(default_factory=lambda: Spec("schedule", "constant", {"value": 0.01}))
     warmup: Length = 0  # the rate climbs in a straight line over this length
     decay: NonNegative = 0.0
-    clip: Annotated[float, Field(gt=0)] | None = None
+    clip: Above | None = None
+    max_norm: Above | None = None
+    clamp: Above | None = None
+    outlier: Annotated[float, Field(gt=1)] | None = None
+    patience: Positive = 10
     groups: dict[str, Group] = field(default_factory=dict)
-    guard: Positive = 10
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Recipe:
     objective: ObjectiveSpec
     data: SourceSpec
     optimizer: Optimizer = field(default_factory=Optimizer)
-    epochs: Positive = 10
+    epochs: Epochs = 10  # 0.5 is half a pass over the training part
     batch: Positive = 64
     accumulate: Positive = 1  # micro-batches a step; each holds batch / accumulate examples
     init: InitSpec | None = None  # for every layer that does not name its own; nothing is PyTorch's

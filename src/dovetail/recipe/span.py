@@ -21,6 +21,15 @@ class Span:
     epoch: int
     total: int
 
+    @classmethod
+    def of(cls, epoch: int, epochs: float) -> Span:
+        """A run of so many epochs, a step at least.
+
+        >>> Span.of(epoch=100, epochs=0.5).total
+        50
+        """
+        return cls(epoch, max(1, round(epoch * epochs)))
+
     def steps(self, length: int | str) -> int:
         """A length in steps.
 

@@ -21,7 +21,9 @@ from ..recipe.recipe import Recipe, recipe_of
 from ..recipe.recipe import load as load_recipe
 from ..recipe.span import Span
 from ..recipe.spec import Spec
-from .checkpoint import write_atomically
+from .files import write_atomically
+from .lock import NAME as LOCK
+from .lock import held
 from .machine import describe, resolved, settled
 from .run import ENVIRONMENT, FACTS, RECIPE, Run, make_source
 from .trainer import MODEL, Hooks, Trainer
@@ -58,13 +60,21 @@ def train(
     described, here = resolved(described), Path.cwd()
     source = make_source(described.data, here)
     trainer = Trainer(described, source, folder, Hooks(on_step, on_evaluation))
-    if described.start:
-        named = here / "runs" / described.start  # as every other verb, `start` takes a run by its name, too
-        report = begin_from(trainer.system, named if named.is_dir() else here / described.start)
+    _take_over(trainer, here, say)
+    make_folder(folder)
+    with held(folder):
+        write_beginning(folder, described, source, here)
+        return _carry_out(trainer, show)
+
+
+def _take_over(trainer: Trainer, here: Path, say: Callable[[str], None] | None) -> None:
+    """Begin from the weights that the recipe names, if it does; as everywhere, a run may be named under runs/."""
+    start = trainer.recipe.start
+    if start is not None:
+        named = here / "runs" / start
+        report = begin_from(trainer.system, named if named.is_dir() else here / start)
         if say:
             say(f"start: {report}")
-    make_folder(folder, described, source, here)
-    return _carry_out(trainer, show)
 
 
 def resume(
@@ -82,20 +92,23 @@ def resume(
     in memory again. Raises `RunError` where the run cannot go on or is at its end.
     """
     opened = run if isinstance(run, Run) else Run(run)
-    recipe = _longer(opened.recipe, overrides)
-    if opened.finished and recipe.epochs == opened.recipe.epochs:
-        more = 2 * recipe.epochs
-        raise UsageError(f"{opened.path} is at its end. To train longer: dovetail resume {opened.path} epochs={more}")
-    source = make_source(data or recipe.data, opened.here, opened.facts)
-    trainer = Trainer(recipe, source, opened.path, Hooks(on_step, on_evaluation))
-    before = rate_of(opened.recipe, trainer.batches.epoch_steps)
-    trainer.load()
-    if recipe.epochs != opened.recipe.epochs:
-        write_atomically(opened.path / RECIPE, recipe.write(complete=True).encode())
-        (opened.path / MODEL).unlink(missing_ok=True)
-        if say:
-            say(_effect(before, trainer, opened.recipe))
-    return _carry_out(trainer, show)
+    with held(opened.path):
+        recipe = _longer(opened.recipe, overrides)
+        if opened.finished and recipe.epochs == opened.recipe.epochs:
+            longer = f"dovetail resume {opened.path} epochs={2 * recipe.epochs}"
+            raise UsageError(f"{opened.path} is at its end. To train longer: {longer}")
+        source = make_source(data or recipe.data, opened.here, opened.facts)
+        trainer = Trainer(recipe, source, opened.path, Hooks(on_step, on_evaluation))
+        before = rate_of(opened.recipe, trainer.batches.epoch_steps)
+        if not trainer.load():  # stopped before its first checkpoint
+            _take_over(trainer, opened.here, say)
+        if recipe.epochs != opened.recipe.epochs:
+            # the model first: a longer recipe beside it would look like its end
+            (opened.path / MODEL).unlink(missing_ok=True)
+            write_atomically(opened.path / RECIPE, recipe.write(complete=True).encode())
+            if say:
+                say(_effect(before, trainer, opened.recipe))
+        return _carry_out(trainer, show)
 
 
 def _carry_out(trainer: Trainer, show: Show | None) -> Run:
@@ -140,17 +153,26 @@ def new_folder(run: str | None, name: str) -> Path:
     folder = Path(run) if "/" in run else Path("runs") / run
     if not re.fullmatch(r"[\w.+-]+", folder.name):
         raise UsageError(f"run={run}: a run's name is made of letters, digits, '-', '_', '.' and '+'")
-    if folder.exists() and any(folder.iterdir()):
+    if (folder / RECIPE).exists():
         raise UsageError(f"{folder} exists. Go on with it: dovetail resume {folder}; or name another: run=NAME")
+    begun = {ENVIRONMENT, FACTS, RECIPE, LOCK}  # of a run stopped while its folder was made
+    if folder.exists() and any(path.name.removesuffix(".tmp") not in begun for path in folder.iterdir()):
+        raise UsageError(f"{folder} exists and is not a run; name another: run=NAME")
     return folder
 
 
-def make_folder(folder: Path, recipe: Recipe, source: Source, here: Path) -> None:
-    """Create a run folder with its recipe (complete), environment and facts; the recipe last, it makes it a run."""
+def make_folder(folder: Path) -> None:
+    """Create the folder of a run; raises `RunError` where the disk refuses."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot make the run folder {folder}: {error.strerror}") from None
+
+
+def write_beginning(folder: Path, recipe: Recipe, source: Source, here: Path) -> None:
+    """Write what a run begins with: environment, facts, and last the recipe, complete, which makes the folder a run."""
+    if (folder / RECIPE).exists():
+        raise UsageError(f"{folder} was begun by another process just now; name another: run=NAME")
     write_atomically(folder / ENVIRONMENT, (json.dumps(describe(here), indent=1) + "\n").encode())
     write_atomically(folder / FACTS, (json.dumps(source.facts.plain(), indent=1) + "\n").encode())
     write_atomically(folder / RECIPE, recipe.write(complete=True).encode())
@@ -170,7 +192,7 @@ def _longer(recipe: Recipe, overrides: tuple[str, ...]) -> Recipe:
 
 def rate_of(recipe: Recipe, epoch_steps: int) -> Schedule:
     """The rate that a recipe's schedule gives each step."""
-    return scheduled(recipe.optimizer, Span(epoch_steps, epoch_steps * recipe.epochs))
+    return scheduled(recipe.optimizer, Span.of(epoch_steps, recipe.epochs))
 
 
 def _effect(before: Callable[[int], float], trainer: Trainer, old: Recipe) -> str:

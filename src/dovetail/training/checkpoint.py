@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..recipe.errors import RunError
+from .files import remove, sync_folder, write_synced
 
 FORMAT = 1
+_BROKEN = (OSError, ValueError, KeyError, TypeError, SafetensorError)
 _TENSORS, _MANIFEST = "tensors.safetensors", "checkpoint.json"
 
 
@@ -41,11 +42,14 @@ class Checkpoint:
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write one and delete all but the newest `keep`. Raises `RunError` where the disk refuses."""
     target = folder / f"step-{checkpoint.step:09d}"
-    work = folder / f"{target.name}.tmp"
+    work = target.with_name(target.name + ".tmp")
     try:
+        if _is_complete(target):  # the same step, saved again after a resumption: the same bytes
+            return target
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir()
+        for leftover in (target, *folder.glob("*.tmp")):
+            remove(leftover)
+        os.mkdir(work)
         payload = tensor_bytes(checkpoint.tensors)
         manifest = {
             "format": FORMAT,
@@ -56,27 +60,41 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
         write_synced(work / _TENSORS, payload)
         write_synced(work / _MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
         sync_folder(work)
-        if target.exists():  # the same step, saved again after a resumption: same bytes
-            shutil.rmtree(target)
         os.replace(work, target)
         sync_folder(folder)
     except OSError as error:
-        raise RunError(f"cannot write the checkpoint {target}: {error.strerror or error}") from error
+        remove(work)
+        raise RunError(
+            f"cannot write the checkpoint {target}: {error.strerror or error}; the ones before it are whole. "
+            f"Go on, when the disk allows, with: dovetail resume {folder.parent}"
+        ) from error
     for old in sorted(folder.glob("step-*[0-9]"))[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
     return target
 
 
-def newest_checkpoint(folder: Path) -> Checkpoint:
-    """The newest complete checkpoint; raises `RunError` where there is none."""
+def _is_complete(path: Path) -> bool:
+    try:
+        _read(path)
+    except _BROKEN:
+        return False
+    return True
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest complete checkpoint, or nothing where none was ever finished.
+
+    Raises `RunError` where there are some and none is complete.
+    """
     reasons = []
     for path in sorted(folder.glob("step-*[0-9]"), reverse=True):
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except _BROKEN as error:
             reasons.append(f"{path.name}: {error}")
-    detail = f" ({'; '.join(reasons)})" if reasons else ""
-    raise RunError(f"{folder}: holds no complete checkpoint{detail}")
+    if not reasons:
+        return None
+    raise RunError(f"{folder}: holds no complete checkpoint ({'; '.join(reasons)})")
 
 
 def _read(path: Path) -> Checkpoint:
@@ -95,34 +113,3 @@ def tensor_bytes(tensors: dict[str, Tensor]) -> bytes:
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data: bytes = save(plain, {"format": "pt"})
     return data
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by new bytes so that a reader, or a crash, sees the old or the new whole.
-
-    Raises `RunError` where the disk refuses.
-    """
-    work = path.with_name(path.name + ".tmp")
-    try:
-        write_synced(work, data)
-        os.replace(work, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Write bytes and wait until the disk has them."""
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the disk has a folder's entries."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,19 +10,19 @@ from typing import Any
 from .trainer import Trainer
 
 
-def line(record: dict[str, Any], epochs: int) -> str:
+def line(record: dict[str, Any], epochs: float) -> str:
     """One evaluation in one line.
 
     >>> line({"step": 938, "epoch": 1.0, "rate": 0.01, "train": {"loss": 0.25}, "validation": {"error": 0.021}}, 10)
     'epoch 1/10  step 938  rate 0.01  train loss 0.2500  validation error 2.10 %'
     """
-    words = [f"epoch {record['epoch']:g}/{epochs}", f"step {record['step']}", f"rate {record['rate']:.4g}"]
+    words = [f"epoch {record['epoch']:g}/{epochs:g}", f"step {record['step']}", f"rate {record['rate']:.4g}"]
     words.append(f"train loss {record['train']['loss']:.4f}")
     if "validation" in record:
         name, value = next(iter(record["validation"].items()))
         words.append(f"validation {figure(name, value)}")
     if "skipped" in record:
-        words.append(f"left out {record['skipped']} steps (gradient not finite)")
+        words.append(f"left out {record['skipped']['steps']} steps ({', '.join(record['skipped']['because_of'][:3])})")
     return "  ".join(words)
 
 

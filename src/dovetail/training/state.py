@@ -7,45 +7,56 @@ import math
 import torch
 from torch import Tensor
 
-_MOST_PENDING = 256
+_MEMORY = 100.0  # steps over which gradients are averaged to say how long they usually are
+_FIRST = 20  # steps before anything is called unusual
 
 
 class State:
-    """Sums since the latest line of metrics, the count of left-out steps, and the best evaluation so far."""
+    """Sums since the latest line of metrics, steps left out, how long gradients are, and the best evaluation so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, parameters: int) -> None:
         self.loss = 0.0  # summed since the latest line
         self.count = 0.0  # what to divide it by
         self.skipped = 0.0  # steps left out in the whole run
         self.in_row = 0.0  # of them, the latest ones without a good one between
+        self.blamed = torch.zeros(parameters)  # since the latest line, for how many of them each parameter
+        self.norm = 0.0  # the running mean of the gradient's norm
+        self.moved = 0.0  # steps that were not left out
         self.best = math.inf  # the best value on the validation part
-        self._pending: list[Tensor] = []
 
-    def add(self, loss: Tensor, count: float) -> None:
-        """Add a step's summed loss; it stays a tensor for a while, so that no step waits for its value."""
-        self._pending.append(loss)
+    def accept(self, loss: float, count: float, norm: float) -> None:
+        """Add a step's summed loss, what it is divided by, and how long its gradient was."""
+        self.loss += loss
         self.count += count
-        if len(self._pending) >= _MOST_PENDING:
-            self._settle()
+        self.in_row = 0.0
+        self.moved += 1
+        self.norm += (norm - self.norm) / min(self.moved, _MEMORY)
 
-    def _settle(self) -> None:
-        # one after the other, so that the sum does not depend on when this happens
-        for value in torch.stack(self._pending).tolist() if self._pending else ():
-            self.loss += value
-        self._pending.clear()
+    def leave_out(self, blamed: list[int]) -> None:
+        """Count a step that was left out, and the parameters whose gradients were the reason."""
+        self.skipped += 1
+        self.in_row += 1
+        self.blamed[blamed] += 1
+
+    def longest(self, outlier: float | None) -> float:
+        """How long a gradient may be: `outlier` times the running mean, once there is one."""
+        return outlier * self.norm if outlier is not None and self.moved >= _FIRST else math.inf
 
     def tensors(self) -> dict[str, Tensor]:
-        self._settle()
-        numbers = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
+        return {name: torch.as_tensor(value, dtype=torch.float64).clone() for name, value in vars(self).items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         for name, tensor in tensors.items():
-            setattr(self, name, float(tensor))
+            setattr(self, name, float(tensor) if tensor.dim() == 0 else tensor.float())
 
     def mean_loss(self) -> float:
         """The mean training loss since the latest line; the sums begin anew."""
-        self._settle()
         mean = self.loss / self.count if self.count else math.nan
         self.loss = self.count = 0.0
         return mean
+
+    def blame(self) -> list[int]:
+        """Which parameters were the reason that steps were left out since the latest line; the counts begin anew."""
+        found: list[int] = self.blamed.nonzero()[:, 0].tolist()
+        self.blamed.zero_()
+        return found

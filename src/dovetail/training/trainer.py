@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -22,11 +22,13 @@ from ..optim.descent import Descent
 from ..recipe.errors import DovetailError, RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
-from .checkpoint import Checkpoint, newest_checkpoint, tensor_bytes, write_atomically, write_checkpoint
+from .checkpoint import Checkpoint, newest_checkpoint, tensor_bytes, write_checkpoint
+from .files import append_line, write_atomically
 from .machine import dtype_of
 from .state import State
 from .system import Batch, System
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)  # SIGHUP saves and goes on
 MODEL, BEST, METRICS, TIMING = "model.safetensors", "best.safetensors", "metrics.jsonl", "timing.jsonl"
 
 
@@ -58,41 +60,62 @@ class Trainer:
         self.system = System(recipe, source.facts).to(self.device)
         self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
         self.batches = Batches(source.part("train"), recipe.batch, recipe.seed)
-        self.span = Span(self.batches.epoch_steps, self.batches.epoch_steps * recipe.epochs)
+        self.span = Span.of(self.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
         self.descent = Descent(self.system.named_parameters(), recipe.optimizer, self.span)
-        self.state = State()
+        self.state = State(len(self.descent.names))
+        self.buffers = list(self.system.network.buffers())  # running averages, taken back where a step is left out
+        self._buffers_before = [buffer.clone() for buffer in self.buffers]
         self.t = 0
         self.evaluate_every = self.span.steps(recipe.evaluate)
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
         self._shares: dict[float, Tensor] = {}
-        self._asked = 0  # the signal that asked to stop
+        self._asked = 0  # the signal that asked to save, or to save and stop
 
     # ------------------------------------------------------------------------------------------------ one step
 
     def step(self) -> None:
         """Gradients of the whole global batch, summed over its micro-batches and divided once; then one update."""
-        batches = self._micro_batches()
+        batches = self.micro_batches()
         count = sum(self.system.count(batch) for batch in batches)
         share = self._share(count)
         self.system.draws.step = self.t
         self.descent.zero()
-        losses = []
+        if self.buffers:
+            torch._foreach_copy_(self._buffers_before, self.buffers)
+        loss = 0.0
         for batch in batches:
             self.system.draws.first = batch.first
             total = self.system(batch)
             total.backward(share)
-            losses.append(total.detach())
-        self._account(losses, count, self.descent.update(self.t))
+            loss += total.item()
+        self._update(loss, count)
         self.t += 1
+
+    def _update(self, loss: float, count: float) -> None:
+        """Move the parameters, or leave the step out where its loss or gradient is not to be trusted."""
+        state, settings = self.state, self.recipe.optimizer
+        if math.isfinite(loss) and self.descent.update(self.t, state.longest(settings.outlier)):
+            state.accept(loss, count, self.descent.norm)
+        else:
+            state.leave_out(self._suspects())
+            if self.buffers:
+                torch._foreach_copy_(self.buffers, self._buffers_before)
+            if state.in_row >= settings.patience:
+                raise RunError(self._diverged(loss))
+        if self.hooks.on_step:
+            self.hooks.on_step(self.t, loss / count)
 
     def _share(self, count: float) -> Tensor:
         """1 / count, where backpropagation begins: the loss is divided once, for all micro-batches alike."""
         if count not in self._shares:
-            self._shares = {count: torch.full((), 1 / count, dtype=dtype_of(self.recipe), device=self.device)}
+            self._shares = {
+                count: torch.full((), 1 / count if count else 0.0, dtype=dtype_of(self.recipe), device=self.device)
+            }
         return self._shares[count]
 
-    def _micro_batches(self) -> list[Batch]:
+    def micro_batches(self) -> list[Batch]:
+        """The examples of the present step, prepared, in as many parts as the recipe says."""
         raw, target, weight = self.batches.at(self.t)
         target = target.to(self.device, non_blocking=True)
         weight = weight if weight is None else weight.to(self.device, non_blocking=True)
@@ -109,30 +132,29 @@ class Trainer:
             for i in range(0, len(target), rows)
         ]
 
-    def _account(self, losses: list[Tensor], count: float, moved: bool) -> None:
-        state = self.state
-        if moved:
-            state.add(losses[0] if len(losses) == 1 else torch.stack(losses).sum(), count)
-            state.in_row = 0
-        else:
-            state.skipped += 1
-            state.in_row += 1
-            if state.in_row >= self.recipe.optimizer.guard:
-                raise RunError(self._diverged())
-        if self.hooks.on_step:
-            self.hooks.on_step(self.t, float(sum(losses)) / count)
+    def _suspects(self) -> list[int]:
+        """The parameters whose gradients are not finite, else the one whose gradient is longest."""
+        gradients = [p.grad for p in self.descent.parameters]
+        wrong = [i for i, g in enumerate(gradients) if g is not None and not bool(torch.isfinite(g).all())]
+        norms = [0.0 if g is None else float(g.double().norm()) for g in gradients]
+        return wrong or [norms.index(max(norms))]
 
-    def _diverged(self) -> str:
-        wrong = [
-            name
-            for name, p in self.system.named_parameters()
-            if p.grad is not None and not bool(torch.isfinite(p.grad).all())
-        ]
-        where = f"in {', '.join(wrong[:4])}{' ...' if len(wrong) > 4 else ''}" if wrong else "its norm overflows"
+    def _diverged(self, loss: float) -> str:
+        """Why the run stops, and what to do about it."""
+        names = [self.descent.names[i] for i in self._suspects()]
+        where = f"{', '.join(names[:4])}{' ...' if len(names) > 4 else ''}"
+        if not math.isfinite(loss):
+            reason = f"here the loss is {loss}"
+        elif not math.isfinite(self.descent.norm):
+            reason = f"here the gradient is not finite in {where}"
+        else:
+            reason = (
+                f"here the gradient's norm is {self.descent.norm:.4g} (usual: {self.state.norm:.4g}), most in {where}"
+            )
         return (
-            f"step {self.t}: the gradient was not finite {int(self.state.in_row)} times in a row ({where}). "
-            "Nothing of it reached the weights. Lower the rate (optimizer.rate.constant=...) or clip the gradient "
-            "(optimizer.clip=1)"
+            f"step {self.t}: {int(self.state.in_row)} steps in a row were left out; {reason}. Nothing of them reached "
+            "the weights. Lower the rate or clip the gradient (optimizer.clip=1) in a new run; "
+            f"start={self.folder} begins it with the weights of this one's newest checkpoint"
         )
 
     # ---------------------------------------------------------------------------------------------- the whole run
@@ -155,13 +177,14 @@ class Trainer:
                     record = self._evaluate(time.perf_counter() - started, self.t - first)
                 if show:
                     show(self, record)
-                if self._asked or self.t % self.checkpoint_every == 0 or self.t == self.span.total:
+                asked, self._asked = self._asked, 0
+                if asked or self.t % self.checkpoint_every == 0 or self.t == self.span.total:
                     self.save()
-                if self._asked and self.t < self.span.total:
-                    name = signal.Signals(self._asked).name
+                if asked in STOPPING and self.t < self.span.total:
+                    name = signal.Signals(asked).name
                     place = f"step {self.t} of {self.span.total}"
                     message = f"{name}: stopped and saved at {place}. Go on with: dovetail resume {self.folder}"
-                    raise Stopped(message, self._asked)
+                    raise Stopped(message, asked)
         return self._finish()
 
     def _finish(self) -> dict[str, Any]:
@@ -181,16 +204,16 @@ class Trainer:
             "rate": self.descent.rate(self.t - 1),
             "train": {"loss": self.state.mean_loss()},
         }
-        if int(self.state.skipped):
-            record["skipped"] = int(self.state.skipped)
+        if self.state.skipped:
+            names = [self.descent.names[i] for i in self.state.blame()]
+            record["skipped"] = {"steps": int(self.state.skipped), "because_of": names}
         if len(self.source.part("validation")):
             statistics = evaluate(self.system, self.source.part("validation"), self.prepare, self.recipe.batch)
             record["validation"] = self.system.objective.summary(statistics)
             self._keep_best(next(iter(record["validation"].values())))
         self._write_line(record)
         timing = {"step": self.t, "seconds": seconds, "steps_per_second": steps / seconds}
-        with open(self.folder / TIMING, "a", encoding="utf-8") as file:
-            file.write(json.dumps(timing) + "\n")
+        append_line(self.folder / TIMING, json.dumps(timing))
         if self.hooks.on_evaluation:
             self.hooks.on_evaluation(record)
         return record
@@ -201,10 +224,8 @@ class Trainer:
             write_atomically(self.folder / BEST, tensor_bytes(self.system.state_dict()))
 
     def _write_line(self, record: dict[str, Any]) -> None:
-        with open(self.folder / METRICS, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # a checkpoint says how long the file was: it must not be shorter after a crash
+        # synced, because a checkpoint says how long the file was: it must not be shorter after a crash
+        append_line(self.folder / METRICS, json.dumps(record))
 
     # ------------------------------------------------------------------------------------------- saving and going on
 
@@ -217,9 +238,14 @@ class Trainer:
         length = metrics.stat().st_size if metrics.exists() else 0
         return write_checkpoint(self.folder / "checkpoints", Checkpoint(self.t, tensors, length), self.recipe.keep)
 
-    def load(self) -> None:
-        """Go back to the newest checkpoint; lines of metrics written after it are taken back."""
+    def load(self) -> bool:
+        """Go back to the newest checkpoint; lines of metrics written after it are taken back.
+
+        False where the run was stopped before its first. Raises `RunError` where none of those there are is complete.
+        """
         checkpoint = newest_checkpoint(self.folder / "checkpoints")
+        if checkpoint is None:
+            return False
         self.system.load_state_dict(checkpoint.part("system"))
         self.descent.load(checkpoint.part("optimizer"))
         self.state.load(checkpoint.part("state"))
@@ -228,15 +254,17 @@ class Trainer:
         if metrics.exists():
             with open(metrics, "r+b") as file:
                 file.truncate(checkpoint.metrics_bytes)
+        return True
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         def ask(number: int, _: Any) -> None:
-            self._asked = number
+            if self._asked not in STOPPING:
+                self._asked = number
 
         before = {}
         try:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (*STOPPING, signal.SIGHUP):
                 before[number] = signal.signal(number, ask)
         except ValueError:  # not the main thread: signals are the caller's business
             before = {}

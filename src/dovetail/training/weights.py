@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..recipe.errors import RecipeError, RunError
+from .checkpoint import newest_checkpoint
 from .trainer import BEST, MODEL
 
 
@@ -48,8 +49,14 @@ def read_weights(path: Path, best: bool = False) -> dict[str, Tensor]:
 
 
 def begin_from(system: nn.Module, path: Path) -> Report:
-    """Copy what fits by name and shape into a system; raises `RecipeError` where nothing does."""
-    weights, own = read_weights(path), system.state_dict()
+    """Copy what fits by name and shape into a system, of a run under way from its newest checkpoint.
+
+    Raises `RecipeError` where nothing fits.
+    """
+    checkpoints = path / "checkpoints"
+    under_way = checkpoints.is_dir() and not (path / MODEL).exists()
+    checkpoint = newest_checkpoint(checkpoints) if under_way else None
+    weights, own = checkpoint.part("system") if checkpoint else read_weights(path), system.state_dict()
     fits = [name for name in own if name in weights and weights[name].shape == own[name].shape]
     if not fits:
         some = ", ".join(list(weights)[:3])
