@@ -19,8 +19,10 @@ MAY_IMPORT = {
     "optim": {"recipe"},
     "data": {"recipe"},
     "training": {"recipe", "layers", "objectives", "optim", "data"},
-    "cli": {"recipe", "data", "training"},
-    "__init__": {"recipe", "layers", "objectives", "optim", "data", "training"},
+    "proofs": {"recipe", "training"},
+    "cli": {"recipe", "data", "training", "proofs"},
+    "estimators": {"recipe", "data", "training"},
+    "__init__": {"recipe", "layers", "objectives", "optim", "data", "training", "estimators"},
     "__main__": {"cli"},
 }
 ONLY_SYSTEM_MODULES = {"layers", "objectives"}

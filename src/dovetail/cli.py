@@ -136,6 +136,35 @@ def show(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_json: 
     print(json.dumps(table.plain()) if as_json else table)
 
 
+@app.command()
+def check(
+    recipe: Recipe,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="build, gradients, repeat, resume: all unless named; settings.", metavar="PROOF|KEY=VALUE..."
+        ),
+    ] = None,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
+    """Prove what is promised: it builds, its gradients are right, its runs repeat and resume to the same bytes."""
+    from .proofs import PROOFS, prove
+    from .recipe.recipe import load
+
+    use_parts(use)
+    names = [word for word in words or [] if "=" not in word] or list(PROOFS)
+    described = load(recipe, [word for word in words or [] if "=" in word])
+    verdicts = []
+    for verdict in prove(described, names, use or ()):
+        verdicts.append(verdict)
+        if not as_json:
+            print(verdict, flush=True)
+    if as_json:
+        print(json.dumps({"holds": all(v.holds for v in verdicts), "proofs": [v.plain() for v in verdicts]}))
+    sys.exit(0 if all(verdict.holds for verdict in verdicts) else 1)
+
+
 @app.command(name="list")
 def list_parts(
     kind: Annotated[str | None, typer.Argument(help="recipes, layers, inits, objectives, rules, ...")] = None,
