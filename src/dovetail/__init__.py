@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _NAMES = {
+    "Classifier": "estimators",
     "DovetailError": "recipe.errors",
     "Objective": "objectives",
     "Recipe": "recipe.recipe",
+    "Regressor": "estimators",
     "Run": "training",
     "Source": "data.source",
     "Spec": "recipe.spec",
@@ -37,6 +39,7 @@ _ROOMS = ("layers", "objectives", "optim", "data")  # whose registered parts are
 if TYPE_CHECKING:
     from .data import *
     from .data.source import Source
+    from .estimators import Classifier, Regressor
     from .layers import *
     from .objectives import *
     from .optim import *

@@ -57,12 +57,14 @@ class Arrays(Source):
         self.here, self.arrays, self.shares, self.normalize, self.names = here, arrays, shares, normalize, names
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
-        x, y, test_x, test_y = (None if array is None else self.array(array) for array in self.arrays)
+        x, y, test_x, test_y, weight = (None if array is None else self.array(array) for array in self.arrays)
         assert x is not None
         assert y is not None
         official = None
         targets, form, names = self.target(y, "y")
         whole = self.paired(self.inputs(x, "x"), targets, "x", "y")
+        if weight is not None:
+            whole = InMemory(whole.inputs, whole.targets, self.weights(weight, len(whole)))
         if test_x is not None and test_y is not None:
             more, _, _ = self.target(test_y, "test_y", (form, names))
             official = self.paired(self.inputs(test_x, "test_x"), more, "test_x", "test_y")
@@ -76,6 +78,7 @@ class Arrays(Source):
             parts["test"] = official
         train = whole.select(cut["train"])
         tensors = [whole.inputs, whole.targets, *([official.inputs, official.targets] if official else [])]
+        tensors += [] if whole.weights is None else [whole.weights]
         mark = fingerprint(*tensors, repr(self.shares))
         return Facts(self.input(train.inputs), self.facts_of(train.targets, form, names), sizes(parts), mark), parts
 
@@ -141,6 +144,16 @@ class Arrays(Source):
             raise DataError(f"arrays: {name} has one class only, '{names[0]}'")
         table = torch.tensor([known[str(value)] for value in values])
         return table[torch.from_numpy(np.searchsorted(values, array))], names
+
+    @staticmethod
+    def weights(array: np.ndarray, count: int) -> Tensor:
+        """How much each example counts: numbers (N,), none of them below 0."""
+        if array.shape != (count,) or array.dtype.kind not in "fiub":
+            raise DataError(f"arrays: weight is {_what(array)}, expected {count} numbers")
+        values = finite(array, "arrays: weight")
+        if (values < 0).any():
+            raise DataError(f"arrays: weight[{int((values < 0).nonzero()[0])}] is below 0")
+        return values
 
     @staticmethod
     def paired(x: Tensor, y: Tensor, x_name: str, y_name: str) -> InMemory:
@@ -221,12 +234,14 @@ def arrays(
     split: int = 0,
     normalize: Literal["standard", "none"] = "standard",
     names: list[str] | None = None,
+    weight: Array | None = None,
 ) -> Source:
     """NumPy arrays (or tensors), or texts that say where they are: `x.npy`, `data.npz:x`.
 
     x: images of bytes (N, H, W) or (N, C, H, W), or numbers (N, ...), standardized by feature (by channel where an
     example has several axes). y: whole numbers or texts (N,) are classes, 0 and 1 (N, L) labels, other numbers (N,) or
-    (N, K) numbers; `names` names them. Raises `DataError` for values that are not finite and lengths that differ.
+    (N, K) numbers; `names` names them. `weight`: how much each example of x counts (N,). Raises `DataError` for values
+    that are not finite and lengths that differ.
 
     >>> import dovetail as dt, numpy as np
     >>> dt.arrays(np.zeros((100, 4)), np.arange(100) % 3).make(Path()).facts.target.names
@@ -234,4 +249,4 @@ def arrays(
     """
     if (test_x is None) != (test_y is None):
         raise ValueError("test_x and test_y go together")
-    return Arrays(here, [x, y, test_x, test_y], (validation, test, split), normalize, names)
+    return Arrays(here, [x, y, test_x, test_y, weight], (validation, test, split), normalize, names)
