@@ -1,7 +1,8 @@
 """Seconds until dovetail is there: `dovetail --help`, and what `import dovetail` adds to `import torch`.
 
-Fresh processes in turn; medians. "All used" touches every public name but the two that are scikit-learn's estimators, so
-that every module of ours and every library they need is imported; of it, "our own modules" is the time that Python's `-X importtime` books to dovetail itself.
+Fresh processes in turn; medians. "All used" touches every public name but the two that are scikit-learn's estimators,
+so that every module of ours and every library they need is imported; of it, "our own modules" is the time that Python's
+`-X importtime` books to dovetail itself.
 
     python benchmarks/startup.py --json benchmarks/results/startup.json
 """
