@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..recipe import layer
 from ..recipe.spec import InitSpec, Size
-from .initialization import initialize
+from .initialization import fans_of, initialize
 
 Positive = Annotated[int, Field(gt=0)]
 Pad = Annotated[int, Field(ge=0)] | list[Annotated[int, Field(ge=0)]] | Literal["same"]
@@ -31,8 +31,8 @@ def conv(
         y[n, f, u] = b[f] + sum over c, k of w[f, c, k] * x[n, c, stride * u + k - pad]
 
     Shapes: (N, C, *S) -> (N, filters, *S'), S' = (S + 2 pad - kernel) // stride + 1, for 1, 2 or 3 spatial axes;
-    pad "same" keeps S' = S. Raises `ValueError` for other numbers of axes, a kernel larger than the padded input, or
-    groups that do not divide channels and filters.
+    pad "same" keeps S' = S (an even kernel pads one more at the end). Raises `ValueError` for other numbers of axes, a
+    kernel larger than the padded input, "same" with a stride, or groups that do not divide channels and filters.
     LeCun et al. (1998), Gradient-based learning applied to document recognition, section II.
 
     >>> import dovetail as dt, torch
@@ -42,6 +42,8 @@ def conv(
     axes = spatial_axes(x)
     if x.shape[1] % groups or (isinstance(filters, int) and filters % groups):
         raise ValueError(f"{groups} groups do not divide {x.shape[1]} channels and {filters} filters")
+    if pad == "same" and set(per_axis(stride, axes)) != {1}:
+        raise ValueError(f"pad same keeps the size, which stride {stride} does not; give the pad as a number")
     if pad != "same":
         require_room(x, per_axis(kernel, axes), per_axis(pad, axes))
     kind: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
@@ -54,7 +56,7 @@ def conv(
         groups=groups,
         bias=bias,
     )
-    return initialize(module, init)
+    return initialize(module, init, fans_of(module.weight, groups))
 
 
 def spatial_axes(x: Tensor) -> int:

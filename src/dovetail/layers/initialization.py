@@ -89,19 +89,22 @@ def lecun(fans: Fans) -> Draw:
     return lambda weight: weight.uniform_(-bound, bound)
 
 
-def fans_of(weight: Tensor) -> Fans:
-    """(fan-in, fan-out) of a weight (out, in, *kernel)."""
+def fans_of(weight: Tensor, groups: int = 1) -> Fans:
+    """(fan-in, fan-out) of a weight (out, in / groups, *kernel)."""
     field = math.prod(weight.shape[2:])
-    return weight.shape[1] * field, weight.shape[0] * field
+    return weight.shape[1] * field, weight.shape[0] // groups * field
 
 
-def initialize(module: nn.Module, spec: Spec | None) -> nn.Module:
-    """Draw a module's weight as a spec says and set its bias to 0; without a spec PyTorch's own draw stays."""
+def initialize(module: nn.Module, spec: Spec | None, fans: Fans | None = None) -> nn.Module:
+    """Draw a module's weight as a spec says and set its bias to 0; without a spec PyTorch's own draw stays.
+
+    `fans` are those of the weight (out, in, *kernel) unless given.
+    """
     if spec is not None:
         weight, bias = module.weight, module.bias
         assert isinstance(weight, Tensor)
         with torch.no_grad():
-            spec.make(fans_of(weight))(weight)
+            spec.make(fans or fans_of(weight))(weight)
             if isinstance(bias, Tensor):
                 bias.zero_()
     return module

@@ -18,8 +18,9 @@ def batchnorm(
 ) -> nn.Module:
     """Normalize each channel over the batch, y = w (x - mean) / sqrt(variance + eps) + b.
 
-    In evaluation mean and variance are running averages, r <- (1 - momentum) r + momentum * batch's. Shapes: (N, C) or
-    (N, C, *S) with 1 to 3 spatial axes, unchanged. Ioffe and Szegedy (2015), Batch normalization.
+    In evaluation mean and variance are running averages, r <- (1 - momentum) r + momentum * batch's, of which the
+    variance divides by one less than the count. Shapes: (N, C) or (N, C, *S) with 1 to 3 spatial axes, unchanged.
+    Raises `ValueError` for other numbers of axes. Ioffe and Szegedy (2015), Batch normalization.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.batchnorm()], torch.zeros(1, 2))(torch.tensor([[1.0, 5.0], [3.0, 9.0]]))
@@ -56,8 +57,9 @@ def localnorm(
 ) -> nn.Module:
     """Local response normalization, y[c] = x[c] / (k + alpha / size * sum over `size` channels around c of x^2)^beta.
 
-    Shapes: (N, C, ...), unchanged. Krizhevsky, Sutskever and Hinton (2012), ImageNet classification with deep
-    convolutional neural networks, section 3.3 (whose alpha is not divided by the size).
+    Shapes: (N, C, *S), unchanged. Raises `ValueError` without a spatial axis. Krizhevsky, Sutskever and Hinton (2012),
+    ImageNet classification with deep convolutional neural networks, section 3.3 (whose alpha is not divided by the
+    size).
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.localnorm(size=1, alpha=3.0, beta=0.5)], torch.zeros(1, 1, 1))(torch.ones(1, 1, 1))

@@ -25,8 +25,8 @@ def maxpool(
     """The largest value of each patch, y[n, c, u] = max over k < size of x[n, c, stride * u + k - pad].
 
     Shapes: (N, C, *S) -> (N, C, *S'), S' = (S + 2 pad - size) // stride + 1, the quotient rounded up with `round_up`;
-    stride is size unless given. 1 to 3 spatial axes. Raises `ValueError` for a pad above half the size, or a size above
-    the padded input's.
+    a patch that would begin beyond the input is left out. Stride is size unless given. 1 to 3 spatial axes. Padding is
+    never the largest. Raises `ValueError` for a pad above half the size, or a size above the padded input's.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.maxpool(2)], torch.zeros(1, 1, 4, 4))(torch.arange(16.0).view(1, 1, 4, 4)).flatten()
@@ -44,7 +44,7 @@ def avgpool(
 ) -> nn.Module:
     """The mean of each patch, y[n, c, u] = mean over k < size of x[n, c, stride * u + k - pad]; padding counts as 0.
 
-    Shapes and errors: as `maxpool`.
+    What a patch has beyond the padding, by `round_up`, is not counted. Shapes and errors: as `maxpool`.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.avgpool(2)], torch.zeros(1, 1, 4, 4))(torch.arange(16.0).view(1, 1, 4, 4)).flatten()
@@ -112,7 +112,8 @@ def subsample(x: Tensor, size: Sizes = 2, init: InitSpec | None = None) -> nn.Mo
     """LeNet's trainable subsampling, y[n, c, u] = w[c] * sum over the patch of x[n, c, size * u + k] + b[c].
 
     The squash that follows it in the paper is a layer of its own (`scaled_tanh`). w starts uniform in
-    (0, 2 / patch), so that the mean of a patch passes on average.
+    (0, 2 / patch), so that the mean of a patch passes on average; for an `init` the fan-in is the patch, the fan-out 1.
+    Raises `ValueError` for a size above the input's.
 
     Shapes: (N, C, *S) -> (N, C, *(S // size)), 1 to 3 spatial axes. LeCun et al. (1998), section II B.
 
@@ -122,4 +123,4 @@ def subsample(x: Tensor, size: Sizes = 2, init: InitSpec | None = None) -> nn.Mo
     """
     sizes = per_axis(size, spatial_axes(x))
     require_room(x, sizes, (0,) * len(sizes))
-    return initialize(Subsample(x.shape[1], sizes), init)
+    return initialize(Subsample(x.shape[1], sizes), init, fans=(math.prod(sizes), 1))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..recipe import objective
 from ..recipe.facts import Target
-from .objective import Objective, Statistics
+from .objective import Objective, Statistics, alike
 
 Weights = list[Annotated[float, Field(ge=0)]] | Literal["balanced"] | None
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -26,7 +26,7 @@ class Classifier(Objective):
     def __init__(self, data: Target, forms: tuple[str, ...], weights: Weights, top: int = 1) -> None:
         super().__init__()
         require(data, forms, type(self).__name__.lower())
-        self.names = data.names
+        self.names = data.names or [str(number) for number in range(data.width)]
         self.classes = data.width
         self.top = min(top, data.width)
         self.register_buffer("weights", class_weights(weights, data), persistent=False)
@@ -43,6 +43,8 @@ class Classifier(Objective):
         return output.argmax(1)
 
     def measure(self, output: Tensor, target: Tensor) -> Statistics:
+        if self.width == 1:
+            target = target.clamp(min=0)  # {-1, +1} stand for the classes 0 and 1
         decided = self.decode(output)
         statistics = {
             "count": torch.tensor(len(target), dtype=torch.float64),
@@ -174,8 +176,9 @@ def hinge(data: Target, margin: Annotated[float, Field(ge=0)] = 1.0, weights: We
         two classes:  loss(f, y) = w[y] max(0, margin - y f),  y in {-1, +1}
         more:         loss(f, y) = w[y] max(0, margin + max over c != y of f[c] - f[y])
 
-    Shapes: output (N, 1) or (N, classes), target (N,). Crammer and Singer (2001), On the algorithmic implementation of
-    multiclass kernel-based vector machines; a margin of 0 is the perceptron (Rosenblatt, 1958).
+    Shapes: output (N, 1) or (N, classes), target (N,). Raises `ValueError` for targets that are not classes. Crammer
+    and Singer (2001), On the algorithmic implementation of multiclass kernel-based vector machines; a margin of 0 is
+    the perceptron (Rosenblatt, 1958).
 
     >>> import dovetail as dt, torch
     >>> from dovetail.recipe.facts import Target
@@ -189,9 +192,10 @@ class Labels(Objective):
     def __init__(self, data: Target) -> None:
         super().__init__()
         require(data, ("labels",), "multilabel")
-        self.width, self.names = data.width, data.names
+        self.width, self.names = data.width, data.names or [str(number) for number in range(data.width)]
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        alike(output, target)
         return binary_loss(output, target).sum(1)
 
     def decode(self, output: Tensor) -> Tensor:
@@ -222,13 +226,13 @@ class Labels(Objective):
         }
 
     def describe(self, output: Tensor) -> list[dict[str, Any]]:
-        rows = output.float().sigmoid().tolist()
+        rows, decided = output.float().sigmoid().tolist(), self.decode(output).tolist()
         return [
             {
-                "labels": [name for name, p in zip(self.names, row, strict=True) if p > 0.5],
+                "labels": [name for name, yes in zip(self.names, answers, strict=True) if yes],
                 "probabilities": dict(zip(self.names, row, strict=True)),
             }
-            for row in rows
+            for row, answers in zip(rows, decided, strict=True)
         ]
 
 

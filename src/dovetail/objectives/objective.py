@@ -52,3 +52,9 @@ class Objective(nn.Module):
     def fits(self, shape: torch.Size) -> bool:
         """Whether an output of this shape can be judged."""
         return len(shape) == 2 and shape[1] == self.width
+
+
+def alike(output: Tensor, target: Tensor) -> None:
+    """Refuse an output and a target of different shapes, which PyTorch would stretch into one another."""
+    if output.shape != target.shape:
+        raise ValueError(f"the output is {tuple(output.shape)}, the target {tuple(target.shape)}: they must agree")

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..recipe import objective
 from ..recipe.facts import Target
 from .classification import require, wide
-from .objective import Objective, Statistics
+from .objective import Objective, Statistics, alike
 
 
 class Regression(Objective):
@@ -28,16 +28,19 @@ class Regression(Objective):
         super().__init__()
         require(data, ("numbers",), name)
         self.width, self.names = data.width, data.names
-        scaled = standardize and data.mean
+        if standardize and not data.mean:
+            raise ValueError("standardize needs data that tell the mean and deviation of their targets")
+        scaled = standardize
         mean = torch.tensor(data.mean if scaled else [0.0] * data.width, dtype=torch.float64)
         deviation = torch.tensor(data.deviation if scaled else [1.0] * data.width, dtype=torch.float64)
         self.register_buffer("mean", mean.float(), persistent=False)
         self.register_buffer("deviation", deviation.float(), persistent=False)
-        self.scaled = bool(scaled)
+        self.scaled = scaled
         self.center = data.mean or [0.0] * data.width  # R^2 sums around it, so that float64 sums keep their digits
 
     def difference(self, output: Tensor, target: Tensor) -> Tensor:
         """(N, components): output minus target, in the unit of the output."""
+        alike(output, target)
         output = output.to(wide(output))
         if self.scaled:
             target = (target - self.mean) / self.deviation
@@ -92,7 +95,7 @@ def squares(data: Target, standardize: bool = False) -> Objective:
         loss(f, y) = 1/2 sum over i of (y[i] - f[i])^2
 
     Shapes: output and target (N, components). `standardize` lets the network answer in standard deviations around the
-    mean of the training targets. Raises `ValueError` for targets that are not numbers.
+    mean of the training targets; the loss is then in that unit. Raises `ValueError` for targets that are not numbers.
 
     >>> import dovetail as dt, torch
     >>> from dovetail.recipe.facts import Target
@@ -113,7 +116,8 @@ def absolute(data: Target, standardize: bool = False) -> Objective:
 
         loss(f, y) = sum over i of |y[i] - f[i]|
 
-    Shapes: output and target (N, components). Raises `ValueError` for targets that are not numbers.
+    Shapes: output and target (N, components). `standardize` as in `squares`. Raises `ValueError` for targets that are
+    not numbers.
 
     >>> import dovetail as dt, torch
     >>> from dovetail.recipe.facts import Target
@@ -140,8 +144,8 @@ def huber(data: Target, delta: Annotated[float, Field(gt=0)] = 1.0, standardize:
 
         loss(f, y) = sum over i of h(y[i] - f[i]),   h(r) = r^2 / 2 where |r| <= delta, else delta (|r| - delta / 2)
 
-    Shapes: output and target (N, components); `delta` is in the unit of the output. Raises `ValueError` for targets
-    that are not numbers. Huber (1964), Robust estimation of a location parameter.
+    Shapes: output and target (N, components); `delta` is in the unit of the output, `standardize` as in `squares`.
+    Raises `ValueError` for targets that are not numbers. Huber (1964), Robust estimation of a location parameter.
 
     >>> import dovetail as dt, torch
     >>> from dovetail.recipe.facts import Target

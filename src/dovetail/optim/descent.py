@@ -93,11 +93,13 @@ class Descent:
 
 
 def norm(tensors: list[Tensor]) -> float:
-    """The Euclidean norm of all entries of all tensors; not finite if any entry is not.
+    """The Euclidean norm of all entries of all tensors (0 of none); not finite if any entry is not.
 
     On the CPU by dot products over the memory as it lies, which take half the time of PyTorch's norms: the check that
     a gradient is finite runs at every step.
     """
+    if not tensors:
+        return 0.0
     if tensors[0].device.type != "cpu":
         return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors))))
     rows = [in_memory_order(tensor) for tensor in tensors]
@@ -108,4 +110,4 @@ def in_memory_order(tensor: Tensor) -> Tensor:
     """All entries in one row, as they lie in memory; a copy only where the layout is neither of the usual ones."""
     if tensor.is_contiguous():
         return tensor.view(-1)
-    return tensor.movedim(1, -1).reshape(-1)  # channels last
+    return (tensor.movedim(1, -1) if tensor.dim() > 2 else tensor).reshape(-1)  # channels last
