@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -82,7 +83,10 @@ def resume(run: RunName, overrides: Overrides = None, use: Use = None, as_json: 
 
 def _report(run: Any, as_json: bool) -> None:
     from .training.progress import closing
+    from .training.world import here
 
+    if not here().first:
+        return
     if as_json:
         print(json.dumps({"run": str(run.path), **run.result}))
         return
@@ -228,7 +232,8 @@ def main() -> None:
     try:
         app()
     except DovetailError as error:
-        say(str(error))
+        if error.exit_code <= 2 or os.environ.get("RANK", "0") == "0":  # of several processes that stop, one says so
+            say(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

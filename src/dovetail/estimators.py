@@ -21,10 +21,10 @@ from .recipe.facts import Facts
 from .recipe.recipe import Recipe, parse, recipe_of
 from .recipe.recipe import load as load_recipe
 from .recipe.spec import Spec
-from .training.checkpoint import tensor_bytes
 from .training.machine import dtype_of, resolved, settled
 from .training.run import make_source
 from .training.system import System
+from .training.tensors import tensor_bytes
 from .training.trainer import Trainer
 
 DEFAULT: dict[str, Any] = {  # what an estimator is where its constructor names nothing

@@ -31,7 +31,7 @@ def test_every_epoch_is_a_permutation_and_only_its_last_batch_may_be_smaller(
 
 def test_a_step_gives_inputs_targets_and_weights_of_the_same_examples() -> None:
     made = batches()
-    inputs, targets, weights = made.at(1)
+    _, (inputs, targets, weights) = made.at(1)
     assert torch.equal(targets, made.indices(1))
     assert torch.equal(inputs, targets * 10)
     assert weights is not None
@@ -93,7 +93,7 @@ def test_slow_examples_are_fetched_one_batch_ahead_and_each_once() -> None:
     slow, held = Slow(10), batches()
     made = Batches(slow, 4, 0)
     for step in (0, 1, 2, 3, 4, 20, 21, 7):
-        assert made.at(step)[1].tolist() == held.indices(step).tolist()
+        assert made.at(step)[1][1].tolist() == held.indices(step).tolist()
     made._fetcher.shutdown()
     steps = [0, 1, 2, 3, 4, 5, 20, 21, 22, 7, 8]
     assert sorted(slow.fetched) == sorted(held.indices(step).tolist() for step in steps)
@@ -105,3 +105,12 @@ def test_what_breaks_ahead_is_told_at_its_own_step() -> None:
     made.at(1)
     with pytest.raises(DataError, match="is broken"):
         made.at(2)
+
+
+def test_a_share_is_a_stretch_of_the_batch_and_tells_where_it_begins() -> None:
+    whole = batches()
+    mine = Batches(whole.examples, 4, 0, share=lambda count: range(count // 2, count))
+    for step in (0, 1, 2):
+        first, (inputs, _, _) = mine.at(step)
+        assert first == len(whole.indices(step)) // 2
+        assert torch.equal(inputs, whole.at(step)[1][0][first:])

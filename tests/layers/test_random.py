@@ -128,3 +128,9 @@ def test_local_normalization_is_its_formula(size: int) -> None:
         around = x[:, max(c - size // 2, 0) : c + (size - 1) // 2 + 1]
         expected = x[:, c] / (1.5 + 2.0 / size * around.square().sum(1)) ** 0.6
         torch.testing.assert_close(y[:, c], expected)
+
+
+def test_a_network_is_built_in_the_type_of_its_example() -> None:
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        network = dt.build([dt.linear(3), dt.batchnorm()], torch.zeros(1, 5, dtype=dtype))
+        assert network(torch.zeros(4, 5, dtype=dtype)).dtype == dtype

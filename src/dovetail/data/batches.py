@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 
@@ -15,6 +16,8 @@ from .source import Examples, Fetched
 class Batches:
     """The global batches of a run: a fresh shuffle an epoch, the last batch of an epoch smaller where need be.
 
+    `share` says which of a batch's rows this process sees: a function from their count to a range.
+
     >>> from dovetail.data.source import InMemory
     >>> five = InMemory(torch.arange(5), torch.arange(5))
     >>> batches = Batches(five, batch=2, seed=0)
@@ -22,8 +25,8 @@ class Batches:
     (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, examples: Examples, batch: int, seed: int) -> None:
-        self.examples, self.batch, self.seed = examples, batch, seed
+    def __init__(self, examples: Examples, batch: int, seed: int, share: Callable[[int], range] = range) -> None:
+        self.examples, self.batch, self.seed, self.share = examples, batch, seed, share
         self.epoch_steps = -(-len(examples) // batch)
         self._epoch, self._order = -1, ()  # type: int, tuple[Tensor, ...]
         self._ahead: tuple[int, Future[Fetched]] | None = None
@@ -36,17 +39,23 @@ class Batches:
             self._epoch, self._order = epoch, torch.split(order, self.batch)
         return self._order[step]
 
-    def at(self, t: int) -> Fetched:
-        """Stored inputs, targets and weights (or nothing) of step t.
+    def at(self, t: int) -> tuple[int, Fetched]:
+        """Which row of step t's batch this process's share begins with; its inputs, targets and weights (or nothing).
 
         Where fetching takes time (files to decode), the batch after it is fetched meanwhile.
         """
+        first, own = self._own(t)
         if not self.examples.slow:
-            return self.examples.fetch(self.indices(t))
+            return first, self.examples.fetch(own)
         ahead, self._ahead = self._ahead, None
-        ready = ahead[1].result() if ahead and ahead[0] == t else self.examples.fetch(self.indices(t))
-        self._ahead = (t + 1, self._fetcher.submit(self.examples.fetch, self.indices(t + 1)))
-        return ready
+        ready = ahead[1].result() if ahead and ahead[0] == t else self.examples.fetch(own)
+        self._ahead = (t + 1, self._fetcher.submit(self.examples.fetch, self._own(t + 1)[1]))
+        return first, ready
+
+    def _own(self, t: int) -> tuple[int, Tensor]:
+        indices = self.indices(t)
+        rows = self.share(len(indices))
+        return rows.start, indices[rows.start : rows.stop]
 
     @cached_property
     def _fetcher(self) -> ThreadPoolExecutor:

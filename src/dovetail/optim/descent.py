@@ -58,6 +58,13 @@ class Descent:
             constrain(self.constrained)
         return True
 
+    def gradients(self) -> list[Tensor]:
+        """Every parameter's gradient; zeros where this process's examples gave it none."""
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+
     def zero(self) -> None:
         """Forget the gradients."""
         for parameter in self.parameters:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..recipe.errors import RunError
 from ..recipe.recipe import Recipe
-from ..training.trainer import BEST, METRICS, MODEL
+from ..training.journal import BEST, METRICS, MODEL
 from .verdict import Verdict
 
 KILLS, MOST_ATTEMPTS = 3, 8
@@ -49,7 +49,7 @@ def _killed(folder: Path, name: str, seconds: float, use: list[str]) -> bool:
     """Begin a run, kill it so many seconds after its first checkpoint, and resume it; False where it was at its end."""
     process = _start(folder, ["train", "recipe.yaml", f"run={name}"], use)
     run = folder / "runs" / name
-    while not list(run.glob("checkpoints/step-*[0-9]")) and process.poll() is None:
+    while not list(run.glob("checkpoints/step-*.safetensors")) and process.poll() is None:
         time.sleep(0.002)
     time.sleep(seconds)
     process.kill()

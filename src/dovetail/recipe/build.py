@@ -33,8 +33,9 @@ spec_of: WeakKeyDictionary[nn.Module, Spec] = WeakKeyDictionary()
 def build(specs: Sequence[Spec] | Spec, example: Tensor) -> nn.Sequential:
     """Build a chain of layers for inputs like `example` and return an ordinary `nn.Sequential`.
 
-    `example` is a batch (N, ...); only its shape and dtype count. Parameters are drawn from PyTorch's global
-    generator on its default device, so `torch.manual_seed` repeats them. Raises `BuildError`, which names the place.
+    `example` is a batch (N, ...); only its shape and dtype count, and parameters have its dtype. They are drawn from
+    PyTorch's global generator on its default device, so `torch.manual_seed` repeats them. Raises `BuildError`, which
+    names the place.
 
     >>> import dovetail as dt
     >>> network = dt.build([dt.conv(20, 5), dt.maxpool(2), dt.flatten(), dt.linear(10)], torch.zeros(1, 1, 28, 28))
@@ -46,7 +47,10 @@ def build(specs: Sequence[Spec] | Spec, example: Tensor) -> nn.Sequential:
     from .spec import Layers
 
     chain = check(Layers, Node.of(specs if isinstance(specs, Sequence) else [specs]), "network")
-    return build_chain(chain, specimen_like(example))
+    if not example.is_floating_point():
+        return build_chain(chain, specimen_like(example))
+    usual = specimen_like(example).to(torch.get_default_dtype())
+    return build_chain(chain, usual).to(example.dtype)
 
 
 def specimen_like(example: Tensor) -> Tensor:

@@ -193,7 +193,7 @@ def _size(node: Node, path: str, what: str) -> Any:
 
 @cache
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False))
 
 
 def _plain(annotation: Any, node: Node, path: str, what: str) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 
 @dataclass(frozen=True)
 class Target:
@@ -76,12 +78,6 @@ class Facts:
         return asdict(self)
 
     @classmethod
-    def of(cls, data: dict[str, Any]) -> Facts:
-        """The facts from `plain()` read back; raises `KeyError` or `TypeError` where they are not."""
-        columns = [Column(**column) for column in data["input"]["columns"]]
-        return cls(
-            Input(**{**data["input"], "columns": columns}),
-            Target(**data["target"]),
-            dict(data["sizes"]),
-            data["fingerprint"],
-        )
+    def of(cls, data: Any) -> Facts:
+        """The facts from `plain()` read back, every type checked; raises `ValueError` where they are not facts."""
+        return TypeAdapter(cls).validate_python(data)

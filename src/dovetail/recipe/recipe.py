@@ -18,6 +18,7 @@ from .place import fail
 from .span import Length
 from .spec import InitSpec, Layers, ObjectiveSpec, RuleSpec, ScheduleSpec, SourceSpec, Spec, register_rooms
 
+MOST_BYTES = 10 << 20  # of a recipe's file
 Positive = Annotated[int, Field(gt=0)]
 Epochs = Annotated[Positive | Annotated[float, Field(gt=0)], "a number above 0"]
 Count = Annotated[int, Field(ge=0)]
@@ -168,6 +169,8 @@ def load(name: str, overrides: list[str] | None = None) -> Recipe:
         hint = nearest(name, shipped())
         raise UsageError(f"no recipe '{name}': neither a file nor a shipped recipe. {hint}")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(f"the recipe {path} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the recipe {path}: {error}") from None

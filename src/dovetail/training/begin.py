@@ -7,6 +7,8 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,13 +23,15 @@ from ..recipe.recipe import Recipe, recipe_of
 from ..recipe.recipe import load as load_recipe
 from ..recipe.span import Span
 from ..recipe.spec import Spec
-from .files import write_atomically
+from .files import read_json, write_atomically
+from .journal import MODEL
 from .lock import NAME as LOCK
 from .lock import held
-from .machine import describe, resolved, settled
+from .machine import describe, job, resolved, settled
 from .run import ENVIRONMENT, FACTS, RECIPE, Run, make_source
-from .trainer import MODEL, Hooks, Trainer
+from .trainer import Hooks, Trainer
 from .weights import begin_from
+from .world import World, joined, restarts
 
 Show = Callable[[Trainer, dict[str, Any] | None], None]
 
@@ -54,27 +58,47 @@ def train(
     >>> run.metrics[-1]["test"]["count"]
     360
     """
-    name = recipe if isinstance(recipe, str) else "run"
-    described = describe_recipe(recipe, overrides, settings)
-    folder = new_folder(run, Path(name).stem)
-    described, here = resolved(described), Path.cwd()
-    source = make_source(described.data, here)
-    trainer = Trainer(described, source, folder, Hooks(on_step, on_evaluation))
-    _take_over(trainer, here, say)
-    make_folder(folder)
-    with held(folder):
-        write_beginning(folder, described, source, here)
-        return _carry_out(trainer, show)
+    stem = Path(recipe).stem if isinstance(recipe, str) else "run"
+    watch = Watch(Hooks(on_step, on_evaluation), show, say)
+    with joined() as world:
+        described, here = resolved(describe_recipe(recipe, overrides, settings)), Path.cwd()
+        begun = world.agree(lambda: begun_before(run, stem)) if restarts() else None
+        if begun is not None:
+            return _go_on(Run(begun), (), None, watch, world)
+        folder = world.agree(lambda: new_folder(run, stem))
+        source = make_source(described.data, here)
+        trainer = Trainer(described, source, folder, watch.hooks, world)
+        _take_over(trainer, here, watch)
+        with ExitStack() as stack:
+
+            def begin() -> None:
+                make_folder(folder)
+                stack.enter_context(held(folder))
+                write_beginning(folder, described, source, here)
+
+            world.agree(begin)
+            return _carry_out(trainer, watch)
 
 
-def _take_over(trainer: Trainer, here: Path, say: Callable[[str], None] | None) -> None:
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on: hooks, the display, and where remarks go. Of several processes the first alone is watched."""
+
+    hooks: Hooks
+    show: Show | None
+    say: Callable[[str], None] | None
+
+    def remark(self, trainer: Trainer, text: str) -> None:
+        if self.say and trainer.world.first:
+            self.say(text)
+
+
+def _take_over(trainer: Trainer, here: Path, watch: Watch) -> None:
     """Begin from the weights that the recipe names, if it does; as everywhere, a run may be named under runs/."""
     start = trainer.recipe.start
     if start is not None:
         named = here / "runs" / start
-        report = begin_from(trainer.system, named if named.is_dir() else here / start)
-        if say:
-            say(f"start: {report}")
+        watch.remark(trainer, f"start: {begin_from(trainer.system, named if named.is_dir() else here / start)}")
 
 
 def resume(
@@ -92,29 +116,49 @@ def resume(
     in memory again. Raises `RunError` where the run cannot go on or is at its end.
     """
     opened = run if isinstance(run, Run) else Run(run)
-    with held(opened.path):
+    with joined() as world:
+        return _go_on(opened, overrides, data, Watch(Hooks(on_step, on_evaluation), show, say), world)
+
+
+def _go_on(opened: Run, overrides: tuple[str, ...], data: Spec | None, watch: Watch, world: World) -> Run:
+    with ExitStack() as stack:
+        world.agree(lambda: stack.enter_context(held(opened.path)))
         recipe = _longer(opened.recipe, overrides)
         if opened.finished and recipe.epochs == opened.recipe.epochs:
+            if restarts():  # one of the world died when all was done
+                return opened
             longer = f"dovetail resume {opened.path} epochs={2 * recipe.epochs}"
             raise UsageError(f"{opened.path} is at its end. To train longer: {longer}")
         source = make_source(data or recipe.data, opened.here, opened.facts)
-        trainer = Trainer(recipe, source, opened.path, Hooks(on_step, on_evaluation))
+        trainer = Trainer(recipe, source, opened.path, watch.hooks, world)
         before = rate_of(opened.recipe, trainer.batches.epoch_steps)
         if not trainer.load():  # stopped before its first checkpoint
-            _take_over(trainer, opened.here, say)
+            _take_over(trainer, opened.here, watch)
+        world.wait()  # all have read what the first may now write anew
         if recipe.epochs != opened.recipe.epochs:
-            # the model first: a longer recipe beside it would look like its end
-            (opened.path / MODEL).unlink(missing_ok=True)
-            write_atomically(opened.path / RECIPE, recipe.write(complete=True).encode())
-            if say:
-                say(_effect(before, trainer, opened.recipe))
-        return _carry_out(trainer, show)
+            if world.first:
+                # the model first: a longer recipe beside it would look like its end
+                (opened.path / MODEL).unlink(missing_ok=True)
+                write_atomically(opened.path / RECIPE, recipe.write(complete=True).encode())
+            watch.remark(trainer, _effect(before, trainer, opened.recipe))
+        return _carry_out(trainer, watch)
 
 
-def _carry_out(trainer: Trainer, show: Show | None) -> Run:
+def begun_before(run: str | None, stem: str) -> Path | None:
+    """The run that this job began before `torchrun` started it anew; by its name, else by the job's."""
+    if run is not None:
+        folder = run_folder(run)
+        return folder if (folder / RECIPE).exists() else None
+    for path in sorted(Path("runs").glob(f"{stem}-*/{RECIPE}")) if job() else ():
+        if read_json(path.parent / ENVIRONMENT).get("job") == job():
+            return path.parent
+    return None
+
+
+def _carry_out(trainer: Trainer, watch: Watch) -> Run:
     started = time.perf_counter()
     with settled(trainer.recipe):
-        figures = trainer.run(show)
+        figures = trainer.run(watch.show if trainer.world.first else None)
     run = Run(trainer.folder)
     run.result = {"test": figures, "seconds": round(time.perf_counter() - started, 3)}
     return run
@@ -150,7 +194,7 @@ def new_folder(run: str | None, name: str) -> Path:
                 break
             folder = Path("runs") / f"{name}-{stamp}-{number}"
         return folder
-    folder = Path(run) if "/" in run else Path("runs") / run
+    folder = run_folder(run)
     if not re.fullmatch(r"[\w.+-]+", folder.name):
         raise UsageError(f"run={run}: a run's name is made of letters, digits, '-', '_', '.' and '+'")
     if (folder / RECIPE).exists():
@@ -159,6 +203,11 @@ def new_folder(run: str | None, name: str) -> Path:
     if folder.exists() and any(path.name.removesuffix(".tmp") not in begun for path in folder.iterdir()):
         raise UsageError(f"{folder} exists and is not a run; name another: run=NAME")
     return folder
+
+
+def run_folder(run: str) -> Path:
+    """Where a run of this name lies: under runs/, unless it names a folder itself."""
+    return Path(run) if "/" in run else Path("runs") / run
 
 
 def make_folder(folder: Path) -> None:

@@ -5,12 +5,16 @@ Every step is one call of `os`, so that a test can let each of them fail or end 
 
 from __future__ import annotations
 
-import contextlib
+import errno
+import json
 import os
-import shutil
+import stat
 from pathlib import Path
+from typing import Any
 
 from ..recipe.errors import RunError
+
+MOST_TEXT = 64 << 20  # bytes of a recipe, facts or other text
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -56,7 +60,34 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def remove(path: Path) -> None:
-    """Delete a folder with what is in it, as far as the disk allows; what stays is nobody's."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree(path, ignore_errors=True)
+def read_whole(path: Path, most: int | None = None) -> bytes:
+    """The bytes of a file of a run.
+
+    Raises `RunError` where it is missing, no regular file (a link leads out of the folder, a pipe never ends) or larger
+    than `most` bytes.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise RunError(f"{path}: there is no such file") from None
+    except OSError as error:
+        reason = "a link, which is not followed" if error.errno == errno.ELOOP else error.strerror
+        raise RunError(f"{path}: cannot be read: {reason}") from None
+    with open(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise RunError(f"{path}: cannot be read: not a regular file")
+        if most is not None and status.st_size > most:
+            raise RunError(f"{path}: {status.st_size:,} bytes, more than the {most:,} that such a file may have")
+        try:
+            return file.read()
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_json(path: Path) -> Any:
+    """The JSON of a file of a run; raises `RunError`."""
+    try:
+        return json.loads(read_whole(path, MOST_TEXT))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}: not JSON: {error}") from None

@@ -112,8 +112,15 @@ def describe(here: Path) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "here": str(here),
+        "job": job(),
         "command": sys.argv[:1] + sys.argv[1:],
     }
+
+
+def job() -> str | None:
+    """The name that `torchrun` gives all processes of a job, the same after it starts them anew."""
+    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    return None if name == "none" else name
 
 
 def processor() -> str:

@@ -14,15 +14,17 @@ from torch import Tensor
 from ..data.prepare import Prepare
 from ..data.reading import check_array, read
 from ..data.source import PARTS, Source
-from ..recipe.errors import RunError, UsageError, nearest
+from ..recipe.errors import RecipeError, RunError, UsageError, nearest
 from ..recipe.facts import Facts
 from ..recipe.node import Node
 from ..recipe.override import override
 from ..recipe.recipe import Recipe, parse, recipe_of
 from ..recipe.spec import Spec
+from .evaluate import evaluate
+from .files import MOST_TEXT, read_json, read_whole
+from .journal import METRICS, MODEL
 from .machine import dtype_of, resolve_device, settled
 from .system import System
-from .trainer import METRICS, MODEL, evaluate
 from .weights import read_weights
 
 RECIPE, FACTS, ENVIRONMENT = "recipe.yaml", "facts.json", "environment.json"
@@ -38,12 +40,11 @@ class Run:
         self.path = find_run(path)
         self.result: dict[str, Any] = {}  # `test` figures and `seconds` where this call trained the run
         try:
-            self.recipe: Recipe = parse((self.path / RECIPE).read_text(encoding="utf-8"), str(self.path / RECIPE))
-            self.facts = Facts.of(json.loads((self.path / FACTS).read_text(encoding="utf-8")))
-            self.environment = json.loads((self.path / ENVIRONMENT).read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, UsageError | RunError):
-                raise
+            text = read_whole(self.path / RECIPE, MOST_TEXT).decode()
+            self.recipe: Recipe = parse(text, str(self.path / RECIPE))
+            self.facts = Facts.of(read_json(self.path / FACTS))
+            self.environment = dict(read_json(self.path / ENVIRONMENT))
+        except (RunError, RecipeError, ValueError, TypeError) as error:
             raise RunError(f"{self.path}: cannot be read as a run: {error}") from None
 
     def __repr__(self) -> str:
@@ -68,7 +69,7 @@ class Run:
     @property
     def here(self) -> Path:
         """The folder that relative paths of the recipe start from."""
-        there = Path(self.environment.get("here", "."))
+        there = Path(str(self.environment.get("here", ".")))
         return there if there.is_dir() else Path.cwd()
 
     def system(self, best: bool = False) -> System:

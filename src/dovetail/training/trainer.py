@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,19 +15,19 @@ from torch import Tensor
 
 from ..data.batches import Batches
 from ..data.prepare import Prepare
-from ..data.source import Examples, Source
+from ..data.source import Source
 from ..optim.descent import Descent
 from ..recipe.errors import DovetailError, RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
-from .checkpoint import Checkpoint, newest_checkpoint, tensor_bytes, write_checkpoint
-from .files import append_line, write_atomically
+from .across import spread
+from .evaluate import ALONE, evaluate
+from .journal import BEST, Journal
 from .machine import dtype_of
+from .requests import STOPPING, Requests
 from .state import State
 from .system import Batch, System
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)  # SIGHUP saves and goes on
-MODEL, BEST, METRICS, TIMING = "model.safetensors", "best.safetensors", "metrics.jsonl", "timing.jsonl"
+from .world import World
 
 
 @dataclass(frozen=True)
@@ -54,12 +52,19 @@ class Stopped(DovetailError):
 class Trainer:
     """Trains the system of a recipe in a run folder, from step 0 or from the newest checkpoint."""
 
-    def __init__(self, recipe: Recipe, source: Source, folder: Path, hooks: Hooks | None = None) -> None:
-        self.recipe, self.source, self.folder, self.hooks = recipe, source, folder, hooks or Hooks()
-        self.device = torch.device(recipe.device)
+    def __init__(
+        self, recipe: Recipe, source: Source, folder: Path, hooks: Hooks | None = None, world: World = ALONE
+    ) -> None:
+        self.recipe, self.source, self.folder = recipe, source, folder
+        self.hooks = hooks if hooks and world.first else Hooks()
+        self.world, self.requests = world, Requests()
+        self.journal = Journal(folder, recipe.keep, world.first)
+        self.device = world.place(recipe.device)
         self.system = System(recipe, source.facts).to(self.device)
+        if world.size > 1:
+            spread(self.system.network)
         self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
-        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed)
+        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, world.range)
         self.span = Span.of(self.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
         self.descent = Descent(self.system.named_parameters(), recipe.optimizer, self.span)
@@ -70,14 +75,15 @@ class Trainer:
         self.evaluate_every = self.span.steps(recipe.evaluate)
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
         self._shares: dict[float, Tensor] = {}
-        self._asked = 0  # the signal that asked to save, or to save and stop
+        self._asked = 0  # the signal that asked the processes, by the step they are at
 
     # ------------------------------------------------------------------------------------------------ one step
 
     def step(self) -> None:
-        """Gradients of the whole global batch, summed over its micro-batches and divided once; then one update."""
+        """Gradients of the global batch, summed over micro-batches and processes and divided once; then one update."""
         batches = self.micro_batches()
-        count = sum(self.system.count(batch) for batch in batches)
+        count, *told = self.world.sum([sum(map(self.system.count, batches)), *self.requests.told()])
+        self._asked = self.requests.take(told)
         share = self._share(count)
         self.system.draws.step = self.t
         self.descent.zero()
@@ -89,6 +95,9 @@ class Trainer:
             total = self.system(batch)
             total.backward(share)
             loss += total.item()
+        if self.world.size > 1:
+            (loss,) = self.world.sum([loss])
+            self.world.add(self.descent.gradients())
         self._update(loss, count)
         self.t += 1
 
@@ -115,21 +124,18 @@ class Trainer:
         return self._shares[count]
 
     def micro_batches(self) -> list[Batch]:
-        """The examples of the present step, prepared, in as many parts as the recipe says."""
-        raw, target, weight = self.batches.at(self.t)
+        """This process's examples of the present step, prepared, in as many parts as the recipe says."""
+        first, (raw, target, weight) = self.batches.at(self.t)
         target = target.to(self.device, non_blocking=True)
         weight = weight if weight is None else weight.to(self.device, non_blocking=True)
-        rows = self.recipe.batch // self.recipe.accumulate
-        if len(target) <= rows:
-            return [Batch(self.prepare(raw), target, weight)]
+        rows = -(-self.recipe.batch // (self.recipe.accumulate * self.world.size))
+        if len(target) <= rows and self.recipe.accumulate == 1:
+            return [Batch(self.prepare(raw), target, weight, first)]
+        starts = range(0, rows * self.recipe.accumulate, rows) if self.world.size > 1 else range(0, len(target), rows)
+        parts = [slice(start, start + rows) for start in starts]
         return [
-            Batch(
-                self.prepare(raw[i : i + rows]),
-                target[i : i + rows],
-                None if weight is None else weight[i : i + rows],
-                i,
-            )
-            for i in range(0, len(target), rows)
+            Batch(self.prepare(raw[part]), target[part], None if weight is None else weight[part], first + part.start)
+            for part in parts
         ]
 
     def _suspects(self) -> list[int]:
@@ -169,7 +175,7 @@ class Trainer:
             self.save()
         started, first = time.perf_counter(), self.t
         self.system.train()
-        with self._signals():
+        with self.requests.heeded():
             while self.t < self.span.total:
                 self.step()
                 record = None
@@ -177,25 +183,28 @@ class Trainer:
                     record = self._evaluate(time.perf_counter() - started, self.t - first)
                 if show:
                     show(self, record)
-                asked, self._asked = self._asked, 0
-                if asked or self.t % self.checkpoint_every == 0 or self.t == self.span.total:
+                if self._asked or self.t % self.checkpoint_every == 0 or self.t == self.span.total:
                     self.save()
-                if asked in STOPPING and self.t < self.span.total:
-                    name = signal.Signals(asked).name
+                if self._asked in STOPPING and self.t < self.span.total:
+                    name = signal.Signals(self._asked).name
                     place = f"step {self.t} of {self.span.total}"
                     message = f"{name}: stopped and saved at {place}. Go on with: dovetail resume {self.folder}"
-                    raise Stopped(message, asked)
+                    raise Stopped(message, self._asked)
         return self._finish()
 
     def _finish(self) -> dict[str, Any]:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
         figures: dict[str, Any] = {}
         if len(self.source.part("test")):
-            statistics = evaluate(self.system, self.source.part("test"), self.prepare, self.recipe.batch)
+            statistics = self._judge("test")
             figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
-            self._write_line({"step": self.t, "test": figures})
-        write_atomically(self.folder / MODEL, tensor_bytes(self.system.state_dict()))
+            self.journal.line({"step": self.t, "test": figures})
+        self.journal.model(self.system)
+        self.world.wait()
         return figures
+
+    def _judge(self, part: str) -> dict[str, Tensor]:
+        return evaluate(self.system, self.source.part(part), self.prepare, self.recipe.batch, self.world)
 
     def _evaluate(self, seconds: float, steps: int) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -208,85 +217,36 @@ class Trainer:
             names = [self.descent.names[i] for i in self.state.blame()]
             record["skipped"] = {"steps": int(self.state.skipped), "because_of": names}
         if len(self.source.part("validation")):
-            statistics = evaluate(self.system, self.source.part("validation"), self.prepare, self.recipe.batch)
-            record["validation"] = self.system.objective.summary(statistics)
-            self._keep_best(next(iter(record["validation"].values())))
-        self._write_line(record)
-        timing = {"step": self.t, "seconds": seconds, "steps_per_second": steps / seconds}
-        append_line(self.folder / TIMING, json.dumps(timing))
+            record["validation"] = self.system.objective.summary(self._judge("validation"))
+            value = next(iter(record["validation"].values()))
+            if value < self.state.best:
+                self.state.best = value
+                self.journal.model(self.system, BEST)
+        self.journal.line(record)
+        self.journal.timing({"step": self.t, "seconds": seconds, "steps_per_second": steps / seconds})
         if self.hooks.on_evaluation:
             self.hooks.on_evaluation(record)
         return record
 
-    def _keep_best(self, value: float) -> None:
-        if value < self.state.best:
-            self.state.best = value
-            write_atomically(self.folder / BEST, tensor_bytes(self.system.state_dict()))
-
-    def _write_line(self, record: dict[str, Any]) -> None:
-        # synced, because a checkpoint says how long the file was: it must not be shorter after a crash
-        append_line(self.folder / METRICS, json.dumps(record))
-
     # ------------------------------------------------------------------------------------------- saving and going on
 
-    def save(self) -> Path:
+    def save(self) -> None:
         """Write a checkpoint of this very step."""
         tensors = {f"system/{name}": tensor for name, tensor in self.system.state_dict().items()}
         tensors |= {f"optimizer/{name}": tensor for name, tensor in self.descent.state().items()}
         tensors |= {f"state/{name}": tensor for name, tensor in self.state.tensors().items()}
-        metrics = self.folder / METRICS
-        length = metrics.stat().st_size if metrics.exists() else 0
-        return write_checkpoint(self.folder / "checkpoints", Checkpoint(self.t, tensors, length), self.recipe.keep)
+        self.journal.checkpoint(self.t, tensors)
 
     def load(self) -> bool:
-        """Go back to the newest checkpoint; lines of metrics written after it are taken back.
+        """Go back to the newest checkpoint, whatever number of processes wrote it.
 
         False where the run was stopped before its first. Raises `RunError` where none of those there are is complete.
         """
-        checkpoint = newest_checkpoint(self.folder / "checkpoints")
+        checkpoint = self.journal.newest()
         if checkpoint is None:
             return False
         self.system.load_state_dict(checkpoint.part("system"))
         self.descent.load(checkpoint.part("optimizer"))
         self.state.load(checkpoint.part("state"))
         self.t = checkpoint.step
-        metrics = self.folder / METRICS
-        if metrics.exists():
-            with open(metrics, "r+b") as file:
-                file.truncate(checkpoint.metrics_bytes)
         return True
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def ask(number: int, _: Any) -> None:
-            if self._asked not in STOPPING:
-                self._asked = number
-
-        before = {}
-        try:
-            for number in (*STOPPING, signal.SIGHUP):
-                before[number] = signal.signal(number, ask)
-        except ValueError:  # not the main thread: signals are the caller's business
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def evaluate(system: System, examples: Examples, prepare: Prepare, batch: int) -> dict[str, Tensor]:
-    """The objective's statistics over a part of the data, summed."""
-    training = system.training
-    system.eval()
-    sums: dict[str, Tensor] = {}
-    with torch.inference_mode():
-        for start in range(0, len(examples), 2 * batch):
-            indices = torch.arange(start, min(start + 2 * batch, len(examples)))
-            raw, target, _ = examples.fetch(indices)
-            target = target.to(prepare.device)
-            output = system.output(prepare(raw))
-            for name, value in system.objective.measure(output, target).items():
-                sums[name] = sums[name] + value if name in sums else value
-    system.train(training)
-    return {name: value.cpu() for name, value in sums.items()}

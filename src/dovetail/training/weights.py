@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..recipe.errors import RecipeError, RunError
 from .checkpoint import newest_checkpoint
-from .trainer import BEST, MODEL
+from .journal import BEST, MODEL
+from .tensors import read_tensors
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,10 @@ class Report:
 def read_weights(path: Path, best: bool = False) -> dict[str, Tensor]:
     """The tensors of a safetensors file or of a run's last (or best) model. Raises `RunError`."""
     name = BEST if best else MODEL
-    file = path / name if path.is_dir() else path
+    file = path / name if path.is_dir() else path.resolve()  # who names a file may name a link to it
     if not file.is_file():
         raise RunError(f"no weights at {path}: expected a safetensors file, or a run folder with {name} in it")
-    try:
-        return load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{file}: cannot be read as safetensors: {error}") from None
+    return read_tensors(file)
 
 
 def begin_from(system: nn.Module, path: Path) -> Report:

@@ -1,0 +1,33 @@
+"""Judging a system on a part of the data."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..data.prepare import Prepare
+from ..data.source import Examples
+from .system import System
+from .world import World
+
+ALONE = World()
+
+
+def evaluate(
+    system: System, examples: Examples, prepare: Prepare, batch: int, world: World = ALONE
+) -> dict[str, Tensor]:
+    """The objective's statistics over a part of the data, summed, over all processes where there are several."""
+    training = system.training
+    system.eval()
+    sums: dict[str, Tensor] = {}
+    own = world.range(len(examples))
+    with torch.inference_mode():
+        for start in range(own.start, max(own.stop, own.start + 1), 2 * batch):  # once even without examples
+            raw, target, _ = examples.fetch(torch.arange(start, min(start + 2 * batch, own.stop)))
+            output = system.output(prepare(raw))
+            for name, value in system.objective.measure(output, target.to(prepare.device)).items():
+                value = value.to(output.device)
+                sums[name] = sums[name] + value if name in sums else value
+        world.add(list(sums.values()))
+    system.train(training)
+    return {name: value.cpu() for name, value in sums.items()}

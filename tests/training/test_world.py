@@ -1,0 +1,153 @@
+"""Many processes train as one: the same examples, masks, losses and bytes of files, whatever their number."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training.systems import contents, write_small
+
+import dovetail as dt
+from dovetail.training import Run
+from dovetail.training.world import World
+
+EXACT: dict[str, Any] = {
+    "precision": "float64",
+    "epochs": 2,
+    "batch": 97,  # no even shares
+    "accumulate": 1,
+    "evaluate": "1 step",
+    "optimizer": {"rule": dt.adam(), "rate": 0.003},
+}
+
+
+def together(processes: int, *words: str, restarts: int = 0) -> subprocess.Popen[str]:
+    """`torchrun ... -m dovetail WORDS`"""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    launch = [
+        "--nnodes",
+        "1",
+        "--nproc-per-node",
+        str(processes),
+        "--max-restarts",
+        str(restarts),
+        "--monitor-interval",
+        "0.1",
+    ]
+    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", f"job{port}"]
+    command = [sys.executable, "-m", "torch.distributed.run", *launch, "-m", "dovetail", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def done(process: subprocess.Popen[str]) -> str:
+    out, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    return out
+
+
+def losses(run: Run) -> list[float]:
+    return [line["train"]["loss"] for line in run.metrics if "train" in line]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 100])
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_shares_are_even_contiguous_and_complete(size: int, count: int) -> None:
+    shares = [World(rank, size).range(count) for rank in range(size)]
+    assert [i for share in shares for i in share] == list(range(count))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_losses_and_figures_agree_with_one_process(processes: int, tmp_path: Path) -> None:
+    write_small(tmp_path / "small.yaml", **EXACT)
+    alone = dt.train("small.yaml", run="alone")
+    out = done(together(processes, "train", "small.yaml", "run=many", "--json"))
+    assert json.loads(out)["run"] == "runs/many"  # one process speaks
+    many = Run("many")
+    assert losses(many) == pytest.approx(losses(alone), rel=1e-10)
+    for ours, theirs in zip(many.metrics, alone.metrics, strict=True):
+        for part in ("validation", "test"):
+            if part in ours:
+                assert ours[part]["error"] == theirs[part]["error"]
+                assert ours[part]["loss"] == pytest.approx(theirs[part]["loss"], rel=1e-8)
+
+
+def test_processes_may_have_no_examples(tmp_path: Path) -> None:
+    """A batch of three over four processes: one has none."""
+    write_small(tmp_path / "small.yaml", **{**EXACT, "batch": 3, "epochs": 0.02})
+    alone = dt.train("small.yaml", run="alone")
+    done(together(4, "train", "small.yaml", "run=many"))
+    assert len(losses(alone)) == 8
+    assert losses(Run("many")) == pytest.approx(losses(alone), rel=1e-10)
+
+
+def test_checkpoints_do_not_know_how_many_wrote_them(tmp_path: Path) -> None:
+    write_small(tmp_path / "small.yaml", **EXACT)
+    alone = dt.train("small.yaml", run="alone")
+    done(together(4, "train", "small.yaml", "run=many", "epochs=1"))
+    two = done(together(2, "resume", "many", "epochs=2", "--json"))
+    assert json.loads(two)["test"]["count"] == 360
+    assert losses(Run("many")) == pytest.approx(losses(alone), rel=1e-9)
+    done(together(2, "train", "small.yaml", "run=back", "epochs=1"))
+    dt.resume("back", "epochs=2")
+    assert losses(Run("back")) == pytest.approx(losses(alone), rel=1e-9)
+
+
+def test_a_signal_to_any_process_saves_and_stops_all_at_one_step(tmp_path: Path) -> None:
+    write_small(tmp_path / "small.yaml", epochs=2000, checkpoint="9999 epochs")
+    process = together(2, "train", "small.yaml", "run=asked")
+    second = worker(process, 1)
+    wait_for(tmp_path / "runs/asked/metrics.jsonl", process)
+    os.kill(second, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode != 0
+    (line,) = [line for line in said.splitlines() if line.startswith("SIGTERM: stopped and saved at step ")]
+    assert line.endswith("Go on with: dovetail resume runs/asked")
+    step = int(line.split()[6])
+    assert (tmp_path / f"runs/asked/checkpoints/step-{step:09d}.safetensors").exists()
+
+
+def test_a_killed_worker_is_restarted_and_the_run_ends_with_the_bytes_of_an_unbroken_one(tmp_path: Path) -> None:
+    write_small(tmp_path / "small.yaml", epochs=8)
+    done(together(2, "train", "small.yaml", "run=unbroken"))
+    process = together(2, "train", "small.yaml", "run=killed", restarts=1)
+    second = worker(process, 1)
+    wait_for(tmp_path / "runs/killed/metrics.jsonl", process)
+    time.sleep(0.3)
+    os.kill(second, signal.SIGKILL)
+    done(process)
+    assert contents(tmp_path / "runs/killed") == contents(tmp_path / "runs/unbroken")
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def worker(process: subprocess.Popen[str], rank: int) -> int:
+    """The number of the process that has a rank."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "environ").read_bytes().split(b"\0")
+                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            except OSError:
+                continue
+            if int(parent) == process.pid and f"RANK={rank}".encode() in words:
+                return int(entry.name)
+        time.sleep(0.05)
+    raise AssertionError("no such worker")
