@@ -31,7 +31,7 @@ from harness import machine, report, table, write_json
 from PIL import Image
 
 import dovetail as dt
-from dovetail.data.arrays import read_array
+from dovetail.data.array_files import read_array
 from dovetail.data.columns import read_table
 from dovetail.data.folder import read_images
 from dovetail.data.idx import read_idx

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from data.making import says
 
 import dovetail as dt
-from dovetail.data.arrays import read_array
+from dovetail.data.array_files import read_array
 from dovetail.recipe.errors import DataError
 
 HERE = Path()
@@ -63,14 +64,21 @@ class Bomb:
         return Path.touch, (Path("harm"),)
 
 
-@pytest.mark.parametrize("text", ["bomb.npy", "bomb.npz:x", "raw.npy"])
-def test_objects_are_refused_without_unpickling(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("bomb.npy", "it holds Python objects, which are not loaded"),
+        ("bomb.npz:x", "it holds Python objects, which are not loaded"),
+        ("raw.npy", "the magic string is not correct; expected"),
+    ],
+)
+def test_objects_are_refused_without_unpickling(text: str, reason: str) -> None:
     objects = np.array([Bomb(), Bomb()], dtype=object)
     np.save("bomb.npy", objects, allow_pickle=True)
     np.savez("bomb.npz", x=objects)
     Path("raw.npy").write_bytes(objects.dumps())
     path = text.partition(":")[0]
-    with says(f"{path}: not an array file, or a broken one: it holds Python objects, which are not loaded"):
+    with pytest.raises(DataError, match=re.escape(f"{path}: not an array file, or a broken one: {reason}")):
         read_array(HERE, text)
     assert not Path("harm").exists()
 
@@ -102,3 +110,20 @@ def test_a_changed_byte_never_escapes_as_another_error(at: int) -> None:
     Path("z.npz").write_bytes(data)
     with suppress(DataError):
         read_array(HERE, "z.npz:a:b")
+
+
+def test_a_header_that_promises_more_than_the_file_holds_is_refused_before_anything_is_read() -> None:
+    for shape in ("(1000000000000,)", "(99999999, 99999999)", "(-1, 5)"):
+        head = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+        Path("huge.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + bytes(80))
+        with pytest.raises(
+            DataError, match=r"^huge.npy: not an array file, or a broken one: it promises .* it has 208$"
+        ):
+            read_array(HERE, "huge.npy")
+
+
+def test_an_archive_that_explodes_is_refused() -> None:
+    with zipfile.ZipFile("bomb.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x.npy", bytes(50_000_000))
+    with says("bomb.npz: 'x' promises 50,000,000 bytes, far more than the file can hold"):
+        read_array(HERE, "bomb.npz:x")

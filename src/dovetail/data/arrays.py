@@ -13,6 +13,7 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
+from .array_files import read_array
 from .images import as_images, image_input
 from .source import Examples, InMemory, Source, fingerprint, shape_text, sizes
 from .split import Share, split
@@ -193,33 +194,6 @@ def finite(array: np.ndarray, name: str) -> Tensor:
         place = ", ".join(map(str, wrong[0].tolist()))
         raise DataError(f"{name}[{place}] is {array[tuple(wrong[0])]}, expected finite numbers ({len(wrong)} are not)")
     return torch.from_numpy(values)
-
-
-def read_array(here: Path, text: str) -> np.ndarray:
-    """The array at `file.npy` or `file.npz:key`; raises `DataError`. Never unpickles."""
-    path, _, key = text.partition(".npz:")
-    path += ".npz" if key else ""
-    try:
-        with open(here / path, "rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if not key:
-                if not isinstance(loaded, np.ndarray):
-                    raise DataError(f"{here / path}: say which array: {path}:{' or :'.join(loaded.files)}")
-                return loaded
-            if isinstance(loaded, np.ndarray) or key not in loaded:
-                there = "one array" if isinstance(loaded, np.ndarray) else ", ".join(loaded.files)
-                raise DataError(f"{here / path}: there is no '{key}' in it; it has {there}")
-            array = loaded[key]
-            if not isinstance(array, np.ndarray):
-                raise DataError(f"{here / path}: '{key}' in it is not an array")
-            return array
-    except DataError:
-        raise
-    except OSError as error:
-        raise DataError(f"{here / path}: cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # of zip files, too, NumPy raises many kinds
-        reason = "it holds Python objects, which are not loaded" if "allow_pickle" in str(error) else error
-        raise DataError(f"{here / path}: not an array file, or a broken one: {reason}") from None
 
 
 @source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..recipe.errors import DataError
+from .faults import Faults
 
 ABSENT = {"", "na", "n/a", "nan", "null", "none", "?"}
 _LONGEST = 1 << 20  # characters of one cell
@@ -30,18 +32,28 @@ class Columns:
 
     def numbers(self, name: str) -> np.ndarray:
         """A column as float64, NaN where absent. Raises `DataError`, naming row and column, for other text."""
+        for _, message in self.strange(name):
+            raise DataError(message)
+        return np.array([text or "nan" for text in self.values[name]], dtype=np.float64)
+
+    def strange(self, name: str) -> Iterator[tuple[int, str]]:
+        """The places of a column of numbers where something else stands, each with a message that names row and column.
+
+        Absent values are not strange.
+        """
         texts = self.values[name]
         try:
-            numbers = np.array([text or "nan" for text in texts], dtype=np.float64)
+            quick = np.array([text or 0 for text in texts], dtype=np.float64)
+            places = (~(np.abs(quick) <= _LARGEST)).nonzero()[0].tolist()
         except ValueError:
-            row = next(i for i, text in enumerate(texts) if text and number(text) is None)
-            where = f"{self.file}: row {self.rows[row]}, column '{name}'"
-            raise DataError(f"{where}: '{texts[row]}' is not a number") from None
-        wrong = [row for row in (~(np.abs(numbers) <= _LARGEST)).nonzero()[0].tolist() if texts[row]]
-        if wrong:
-            what = "is too large" if np.isfinite(numbers[wrong[0]]) else "is not finite"
-            raise DataError(f"{self.file}: row {self.rows[wrong[0]]}, column '{name}': {texts[wrong[0]]} {what}")
-        return numbers
+            places = list(range(len(texts)))
+        for place in places:
+            value = number(texts[place]) if texts[place] else 0.0
+            where = f"{self.file}: row {self.rows[place]}, column '{name}'"
+            if value is None:
+                yield place, f"{where}: '{texts[place]}' is not a number"
+            elif not abs(value) <= _LARGEST:
+                yield place, f"{where}: {texts[place]} is {'too large' if np.isfinite(value) else 'not finite'}"
 
     def is_number(self, name: str) -> bool:
         """Whether a column holds numbers: nine in ten of the values that are there."""
@@ -52,6 +64,10 @@ class Columns:
         """Some of the rows."""
         values = {name: [column[i] for i in keep] for name, column in self.values.items()}
         return Columns(self.file, values, [self.rows[i] for i in keep])
+
+    def without(self, places: set[int]) -> Columns:
+        """All rows but some."""
+        return self.select([i for i in range(len(self)) if i not in places])
 
     def require_present(self, names: list[str]) -> None:
         """Raise `DataError` at the first absent value."""
@@ -79,8 +95,11 @@ def number(text: str) -> float | None:
         return None
 
 
-def read_table(path: Path, delimiter: str = "auto") -> Columns:
-    """A CSV file with a header (or a .parquet file) as columns. Raises `DataError`, naming file and row."""
+def read_table(path: Path, delimiter: str = "auto", faults: Faults | None = None) -> Columns:
+    """A CSV file with a header (or a .parquet file) as columns; rows of a wrong length go to `faults`.
+
+    Raises `DataError`, naming file and row.
+    """
     if path.suffix.lower() in (".parquet", ".pq"):
         return _parquet(path)
     csv.field_size_limit(_LONGEST)
@@ -89,7 +108,7 @@ def read_table(path: Path, delimiter: str = "auto") -> Columns:
             first = next((line for line in file if line.strip()), "")
             file.seek(0)
             reader = csv.reader(file, delimiter=_delimiter(first) if delimiter == "auto" else delimiter, strict=True)
-            return _rows(str(path), reader)
+            return _rows(str(path), reader, faults or Faults(str(path)))
     except UnicodeDecodeError as error:
         row = next(i for i, line in enumerate(path.read_bytes().split(b"\n"), 1) if not _utf8(line))
         raise DataError(f"{path}: row {row}: not UTF-8 text: byte {error.object[error.start]:#04x}") from None
@@ -108,7 +127,7 @@ def _utf8(line: bytes) -> bool:
         return False
 
 
-def _rows(file: str, reader: Any) -> Columns:
+def _rows(file: str, reader: Any, faults: Faults) -> Columns:
     try:
         header: list[str] = next((row for row in reader if row), [])
         if not header:
@@ -121,7 +140,8 @@ def _rows(file: str, reader: Any) -> Columns:
             if not row:
                 continue
             if len(row) != len(names):
-                raise DataError(f"{file}: row {reader.line_num} has {len(row)} cells, the header {len(names)}")
+                faults.note(f"{file}: row {reader.line_num} has {len(row)} cells, the header {len(names)}")
+                continue
             rows.append(reader.line_num)
             for column, text in zip(cells, row, strict=True):
                 column.append(cell(text))

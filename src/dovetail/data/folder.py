@@ -18,6 +18,7 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError
 from ..recipe.facts import Facts
+from .faults import Faults, Most, OnError
 from .images import Fit, Normalize, image_input
 from .source import PARTS, Examples, Fetched, InMemory, Source, fingerprint, sizes
 from .split import Share, split
@@ -107,9 +108,10 @@ class Folder(Source):
         cache: int,
         shares: tuple[float, float, int],
         norm: Normalize,
+        faults: Faults,
     ) -> None:
         self.name, self.root, self.size, self.color, self.fit = str(root), root, size, color, fit
-        self.cache, self.shares, self.normalize = cache, shares, norm
+        self.cache, self.shares, self.normalize, self.faults = cache, shares, norm, faults
         self.official = [part for part in PARTS if (root / part).is_dir()] if (root / "train").is_dir() else []
         for other in ("val", "valid", "dev"):
             if self.official and (root / other).is_dir():
@@ -126,14 +128,45 @@ class Folder(Source):
         for number, name in enumerate(self.names):
             if not (folder / name).is_dir():
                 continue
+            self.require_inside(folder / name)
             files = [p for p in sorted((folder / name).rglob("*")) if p.suffix.lower() in _SUFFIXES and p.is_file()]
             files = [p for p in files if not p.name.startswith(".")]
             if not files:
                 raise DataError(f"{folder / name}: no images in it ({', '.join(sorted(_SUFFIXES))})")
+            for path in files:
+                self.require_inside(path)
             found += [(path, number) for path in files]
         return found
 
+    def require_inside(self, path: Path) -> None:
+        """Refuse a link that leads out of the folder the user gave."""
+        if path.is_symlink() and not path.resolve().is_relative_to(self.root.resolve()):
+            raise DataError(f"{path}: a link that leads out of {self.root}; put the images themselves there")
+
+    def sound(self, files: list[tuple[Path, int]], channels: int) -> list[tuple[Path, int]]:
+        """The files that are images, where others are to be skipped; else all: the first broken one will be told."""
+        if not self.faults.skips:
+            return files
+
+        def look(path: Path) -> str:
+            try:
+                read_image(path, channels, self.size, self.fit)
+            except DataError as error:
+                return str(error)
+            return ""
+
+        with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            warnings.simplefilter("ignore")
+            found = list(pool.map(look, [path for path, _ in files]))
+        for message in filter(None, found):
+            self.faults.note(message)
+        return [pair for pair, message in zip(files, found, strict=True) if not message]
+
     def load(self) -> tuple[Facts, dict[str, Examples]]:
+        channels = {"grey": 1, "rgb": 3}.get(self.color) or self._channels(self.files["train"])
+        total = sum(map(len, self.files.values()))
+        self.files = {part: self.sound(files, channels) for part, files in self.files.items()}
+        self.remark = self.faults.settle(total)
         files = self.files["train"]
         targets = torch.tensor([number for _, number in files])
         validation, test, seed = self.shares
@@ -147,7 +180,6 @@ class Folder(Source):
         )
         lists = {part: [files[i] for i in indices.tolist()] for part, indices in cut.items()}
         lists |= {part: self.files[part] for part in self.official if part != "train"}
-        channels = {"grey": 1, "rgb": 3}.get(self.color) or self._channels(files)
         parts: dict[str, Examples] = {
             part: Files(
                 [p for p, _ in pairs], torch.tensor([n for _, n in pairs]).long(), channels, self.size, self.fit
@@ -165,7 +197,8 @@ class Folder(Source):
         step = max(1, -(-len(train) // _SAMPLE))
         sample, _, _ = train.fetch(torch.arange(0, len(train), step))
         target = class_target(self.names, torch.tensor([number for _, number in lists["train"]]))
-        return Facts(image_input(sample, self.normalize, self.fit), target, sizes(parts), mark), parts
+        input = image_input(sample, self.normalize, self.fit)
+        return Facts(input, target, sizes(parts), mark, self.faults.messages), parts
 
     @staticmethod
     def _channels(files: list[tuple[Path, int]]) -> int:
@@ -208,11 +241,15 @@ def folder(
     split: int = 0,
     normalize: Normalize = "standard",
     cache: Annotated[int, Field(ge=0)] = 2048,
+    on_error: OnError = "stop",
+    most_errors: Most = 0.1,
 ) -> Source:
     """Images in a folder per class, any format and size; folders `train`, `test` and `validation` above them are kept.
 
     `size` is height and width in pixels, `fit` how an image comes to it; `cache` is how many MiB of decoded images may
-    stay in memory, beyond which they are decoded anew each time. Raises `DataError`, naming the file, for broken ones.
+    stay in memory, beyond which they are decoded anew each time. `on_error`: a broken image stops the run, or is
+    skipped and reported; more than the share `most_errors` of them stops it. Raises `DataError`, naming the file, for
+    broken ones, and for links that lead out of the folder.
 
     >>> import dovetail as dt
     >>> dt.folder("photos", size=[64, 64], fit="crop")
@@ -221,4 +258,5 @@ def folder(
     root = here / path
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder")
-    return Folder(root, size, color, fit, cache, (validation, test, split), normalize)
+    faults = Faults(str(root), on_error, most_errors)
+    return Folder(root, size, color, fit, cache, (validation, test, split), normalize, faults)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..recipe.errors import DataError
 from ..recipe.facts import Input
-from .arrays import finite, read_array
+from .array_files import read_array
+from .arrays import finite
 from .columns import Columns, cell, read_table
 from .encode import encode
 from .folder import read_images

@@ -74,6 +74,7 @@ class Source(ABC):
     """
 
     name = "the data"
+    remark = ""  # what a user should hear once the data are read
 
     @abstractmethod
     def load(self) -> tuple[Facts, dict[str, Examples]]:

@@ -15,6 +15,7 @@ from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Target
 from .columns import Columns, read_table
 from .encode import encode, learn, natural
+from .faults import Faults, Most, OnError
 from .source import Examples, InMemory, Source, fingerprint, relabelled, shape_text, sizes
 from .split import Share, split
 from .statistics import class_target, number_target
@@ -33,10 +34,11 @@ class Table(Source):
 
     def read(self) -> Columns:
         assert self.path is not None
-        return read_table(self.path, self.options["delimiter"])
+        return read_table(self.path, self.options["delimiter"], self.faults)
 
     def rows(self) -> Columns:
-        """The table, checked against the options, rows with absent values dropped where asked."""
+        """The table, checked against the options, without rows that are broken or have absent values, where asked."""
+        self.faults = Faults(self.name, self.options["on_error"], self.options["most_errors"])
         table, options = self.read(), self.options
         weight = [options["weight"]] if options["weight"] else []
         for option, names in (
@@ -52,6 +54,7 @@ class Table(Source):
         if not self.inputs:
             raise DataError(f"{self.name}: there is no column to predict from")
         used = [*self.inputs, *self.targets, *weight]
+        table = self.sound(table, used)
         if options["missing"] == "drop":
             whole = table.select([i for i in range(len(table)) if all(table.values[name][i] for name in used)])
             if not len(whole):
@@ -61,6 +64,25 @@ class Table(Source):
             table.require_present(used)
         table.require_present([*self.targets, *weight])
         return table
+
+    def sound(self, table: Columns, used: list[str]) -> Columns:
+        """The rows in which every number is one and, unless `missing` says otherwise, nothing is absent."""
+        if not self.faults.skips:
+            return table
+        total, broken = len(table) + len(self.faults.messages), set[int]()
+        for name in used:
+            if name not in self.options["categorical"] and table.is_number(name):
+                for place, message in table.strange(name):
+                    if place not in broken:
+                        broken.add(place)
+                        self.faults.note(message)
+            if self.options["missing"] == "error" or name not in self.inputs:
+                for place, text in enumerate(table.values[name]):
+                    if not text and place not in broken:
+                        broken.add(place)
+                        self.faults.note(f"{table.file}: row {table.rows[place]}, column '{name}': the value is absent")
+        self.remark = self.faults.settle(total)
+        return table.without(broken)
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         table, options = self.rows(), self.options
@@ -80,7 +102,7 @@ class Table(Source):
         else:
             target = number_target(names, train)
         mark = fingerprint(repr(list(table.values.items())), repr(options))
-        return Facts(input, target, sizes(parts), mark), parts
+        return Facts(input, target, sizes(parts), mark, self.faults.messages), parts
 
     def adopt(self, facts: Facts) -> None:
         """Encode these rows as the run's training table taught."""
@@ -152,13 +174,16 @@ def table(
     validation: Share = 0.0,
     split: int = 0,
     normalize: bool = True,
+    on_error: OnError = "stop",
+    most_errors: Most = 0.1,
     delimiter: Annotated[str, Field(pattern=r'^(auto|[^"\r\n])$'), "auto or one character"] = "auto",
 ) -> Source:
     """A CSV file with a header, or a Parquet file: numbers are standardized, categories get one unit a value.
 
     A target of text, or of at most 20 distinct whole numbers, is a class; else a number; several columns are labels
     where all are 0 or 1. `task` says otherwise. `missing`: absent values are an error, become the training mean
-    (`mean`), the same with a unit that says so (`indicator`), or take their row out (`drop`). Raises `DataError`,
+    (`mean`), the same with a unit that says so (`indicator`), or take their row out (`drop`). `on_error`: a broken row
+    stops the run, or is skipped and reported; more than the share `most_errors` of them stops it. Raises `DataError`,
     naming file and row.
 
     >>> import dovetail as dt
@@ -186,6 +211,8 @@ class BuiltIn(Table):
             "ignore": [],
             "weight": None,
             "missing": "error",
+            "on_error": "stop",
+            "most_errors": 0.0,
         }
         super().__init__(
             name, None, {**options, "validation": validation, "test": test, "split": split, "normalize": True}

@@ -73,6 +73,7 @@ class Facts:
     target: Target
     sizes: dict[str, int]
     fingerprint: str
+    skipped: list[str] = field(default_factory=list)  # broken examples that were left out, and why
 
     def plain(self) -> dict[str, Any]:
         return asdict(self)

@@ -68,6 +68,7 @@ def train(
         folder = world.agree(lambda: new_folder(run, stem))
         source = make_source(described.data, here)
         trainer = Trainer(described, source, folder, watch.hooks, world)
+        watch.remark(trainer, source.remark)
         _take_over(trainer, here, watch)
         with ExitStack() as stack:
 
@@ -89,7 +90,7 @@ class Watch:
     say: Callable[[str], None] | None
 
     def remark(self, trainer: Trainer, text: str) -> None:
-        if self.say and trainer.world.first:
+        if text and self.say and trainer.world.first:
             self.say(text)
 
 
