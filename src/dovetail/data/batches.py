@@ -16,7 +16,7 @@ from .source import Examples, Fetched
 class Batches:
     """The global batches of a run: a fresh shuffle an epoch, the last batch of an epoch smaller where need be.
 
-    `share` says which of a batch's rows this process sees: a function from their count to a range.
+    `share` says which of a batch's rows this process sees, a function from their count to a range; all without it.
 
     >>> from dovetail.data.source import InMemory
     >>> five = InMemory(torch.arange(5), torch.arange(5))
@@ -25,7 +25,7 @@ class Batches:
     (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, examples: Examples, batch: int, seed: int, share: Callable[[int], range] = range) -> None:
+    def __init__(self, examples: Examples, batch: int, seed: int, share: Callable[[int], range] | None = None) -> None:
         self.examples, self.batch, self.seed, self.share = examples, batch, seed, share
         self.epoch_steps = -(-len(examples) // batch)
         self._epoch, self._order = -1, ()  # type: int, tuple[Tensor, ...]
@@ -54,6 +54,8 @@ class Batches:
 
     def _own(self, t: int) -> tuple[int, Tensor]:
         indices = self.indices(t)
+        if self.share is None:
+            return 0, indices
         rows = self.share(len(indices))
         return rows.start, indices[rows.start : rows.stop]
 

@@ -44,19 +44,24 @@ def conv(
         raise ValueError(f"{groups} groups do not divide {x.shape[1]} channels and {filters} filters")
     if pad == "same" and set(per_axis(stride, axes)) != {1}:
         raise ValueError(f"pad same keeps the size, which stride {stride} does not; give the pad as a number")
-    if pad != "same":
-        require_room(x, per_axis(kernel, axes), per_axis(pad, axes))
+    sizes = per_axis(kernel, axes)
+    if pad == "same":
+        pads = tuple((size - 1) // 2 for size in sizes)
+        extra = tuple((size - 1) % 2 for size in sizes)
+    else:
+        pads, extra = per_axis(pad, axes), (0,) * axes
+        require_room(x, sizes, pads)
     kind: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
-    module = kind(
-        x.shape[1],
-        int(filters),
-        per_axis(kernel, axes),
-        per_axis(stride, axes),
-        pad if isinstance(pad, str) else per_axis(pad, axes),
-        groups=groups,
-        bias=bias,
-    )
-    return initialize(module, init, fans_of(module.weight, groups))
+    module: Any = kind(x.shape[1], int(filters), sizes, per_axis(stride, axes), pads, groups=groups, bias=bias)
+    module = initialize(module, init, fans_of(module.weight, groups))
+    return nn.Sequential(pad_ends(extra), module) if any(extra) else module
+
+
+def pad_ends(extra: tuple[int, ...]) -> nn.Module:
+    """Zeros after the end of each spatial axis: what "same" needs beyond a symmetric pad where a kernel is even."""
+    kind: Any = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)[len(extra) - 1]
+    pad: nn.Module = kind(tuple(side for more in reversed(extra) for side in (0, more)), 0.0)
+    return pad
 
 
 def spatial_axes(x: Tensor) -> int:

@@ -64,7 +64,7 @@ class Trainer:
         if world.size > 1:
             spread(self.system.network)
         self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
-        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, world.range)
+        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, world.range if world.size > 1 else None)
         self.span = Span.of(self.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
         self.descent = Descent(self.system.named_parameters(), recipe.optimizer, self.span)
