@@ -36,7 +36,8 @@ def read_array(here: Path, text: str) -> np.ndarray:
     except OSError as error:
         raise DataError(f"{here / path}: cannot be read: {error.strerror or error}") from None
     except Exception as error:  # of zip files, too, NumPy raises many kinds
-        raise DataError(f"{here / path}: not an array file, or a broken one: {error}") from None
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise DataError(f"{here / path}: not an array file, or a broken one: {reason}") from None
 
 
 def _unzipped(where: Path, path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:

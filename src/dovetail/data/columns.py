@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,9 +154,9 @@ def _rows(file: str, reader: Any, faults: Faults) -> Columns:
 
 
 def _require_distinct(file: str, names: list[str]) -> None:
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled is not None:
-        raise DataError(f"{file}: the header names '{doubled}' twice")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{file}: the header names '{name}' twice")
 
 
 def _parquet(path: Path) -> Columns:

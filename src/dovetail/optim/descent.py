@@ -81,11 +81,17 @@ class Descent:
         return kept
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `state()` gave; PyTorch moves each tensor to where its rule wants it."""
+        """Take up what `state()` gave; PyTorch moves each tensor to where its rule wants it.
+
+        Raises `ValueError` for what no parameter could remember.
+        """
         saved = self.optimizer.state_dict()
         by_name: dict[str, dict[str, Tensor]] = {}
+        shapes = {name: p.shape for name, p in zip(self.names, self.parameters, strict=True)}
         for key, value in tensors.items():
-            name, entry = key.rsplit("/", 1)
+            name, _, entry = key.rpartition("/")
+            if name not in shapes or (value.dim() and value.shape[value.dim() - len(shapes[name]) :] != shapes[name]):
+                raise ValueError(f"{key} of {list(value.shape)} belongs to no parameter of the recipe")
             by_name.setdefault(name, {})[entry] = value
         for group in self.optimizer.param_groups:
             for name, parameter in zip(group["names"], group["params"], strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,8 @@ class Facts:
     @classmethod
     def of(cls, data: Any) -> Facts:
         """The facts from `plain()` read back, every type checked; raises `ValueError` where they are not facts."""
-        return TypeAdapter(cls).validate_python(data)
+        try:
+            return TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -18,6 +18,7 @@ from .spec import Spec
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_NODES = 100_000
+_DEEPEST = 100
 _TAGS = {"null", "bool", "int", "float", "str", "seq", "map"}
 _WORDS = {"null": None, "~": None, "": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+$")
@@ -56,6 +57,7 @@ def read_nodes(text: str, file: str, line: bool = True) -> Node:
         return Place(file, mark.line + 1 if line else 0, mark.column + 1, max(length, 1), lines[index])
 
     try:
+        _require_shallow(text, place)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         problem = (error.problem or "cannot be read").strip()
@@ -67,6 +69,15 @@ def read_nodes(text: str, file: str, line: bool = True) -> Node:
     return _Convert(place).node(root, ())
 
 
+def _require_shallow(text: str, place: Any) -> None:
+    """Refuse deep nesting by the events, which come one at a time: composing recurses in C, which can crash."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            fail(f"nesting deeper than {_DEEPEST}", "", place(event.start_mark, event.end_mark))
+
+
 class _Convert:
     def __init__(self, place: Any) -> None:
         self.place, self.count = place, 0
@@ -76,8 +87,8 @@ class _Convert:
         self.count += 1
         if self.count > _MOST_NODES:
             fail(f"more than {_MOST_NODES} values, counting what anchors repeat", "", here)
-        if id(item) in above or len(above) > 100:
-            fail("an anchor that contains itself, or nesting deeper than 100", "", here)
+        if id(item) in above or len(above) > _DEEPEST:
+            fail(f"an anchor that contains itself, or nesting deeper than {_DEEPEST}", "", here)
         above = (*above, id(item))
         if item.tag.rsplit(":", 1)[-1] not in _TAGS or not item.tag.startswith("tag:yaml.org,2002:"):
             fail(f"the tag {item.tag} has no meaning in a recipe", "", here)

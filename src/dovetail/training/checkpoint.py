@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..recipe.errors import RunError
 from .files import write_atomically
-from .tensors import read_tensors, tensor_bytes
+from .tensors import read_tensors, require_alike, tensor_bytes
 
 FORMAT = 1
+_ABOUT = {f"checkpoint/{name}": torch.tensor(0) for name in ("format", "step", "metrics_bytes")}
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Checkpoint:
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     """Write one and delete all but the newest `keep`. Raises `RunError` where the disk refuses."""
-    target = folder / f"step-{checkpoint.step:09d}.safetensors"
-    about = {"format": FORMAT, "step": checkpoint.step, "metrics_bytes": checkpoint.metrics_bytes}
-    tensors = {f"checkpoint/{name}": torch.tensor(value) for name, value in about.items()}
+    target = folder / _name(checkpoint.step)
+    about = (FORMAT, checkpoint.step, checkpoint.metrics_bytes)
+    tensors = {name: torch.tensor(value) for name, value in zip(_ABOUT, about, strict=True)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(target, tensor_bytes({**checkpoint.tensors, **tensors}))
@@ -62,7 +63,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     for path in _newest_first(folder):
         try:
             return _read(path)
-        except (RunError, KeyError, TypeError, ValueError) as error:
+        except (RunError, ValueError) as error:
             reasons.append(str(error))
     if not reasons:
         return None
@@ -75,7 +76,14 @@ def _newest_first(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> Checkpoint:
     tensors = read_tensors(path)
-    about = {name: int(tensors[f"checkpoint/{name}"]) for name in ("format", "step", "metrics_bytes")}
-    if about["format"] != FORMAT:
-        raise RunError(f"{path}: format {about['format']}, this version reads {FORMAT}")
-    return Checkpoint(about["step"], tensors, about["metrics_bytes"])
+    require_alike(_ABOUT, {name: tensor for name, tensor in tensors.items() if name.startswith("checkpoint/")})
+    made, step, metrics_bytes = (int(tensors[name]) for name in _ABOUT)
+    if made != FORMAT:
+        raise RunError(f"{path}: format {made}, this version reads {FORMAT}")
+    if path.name != _name(step) or metrics_bytes < 0:
+        raise RunError(f"{path}: says that it is of step {step}, after {metrics_bytes} bytes of metrics")
+    return Checkpoint(step, tensors, metrics_bytes)
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}.safetensors"

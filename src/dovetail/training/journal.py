@@ -51,5 +51,5 @@ class Journal:
         metrics = self.folder / METRICS
         if checkpoint is not None and self.writes and metrics.exists():
             with open(metrics, "r+b") as file:
-                file.truncate(checkpoint.metrics_bytes)
+                file.truncate(min(checkpoint.metrics_bytes, metrics.stat().st_size))
         return checkpoint

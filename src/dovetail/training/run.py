@@ -22,7 +22,7 @@ from ..recipe.recipe import Recipe, parse, recipe_of
 from ..recipe.spec import Spec
 from .evaluate import evaluate
 from .files import MOST_TEXT, read_json, read_whole
-from .journal import METRICS, MODEL
+from .journal import BEST, METRICS, MODEL
 from .machine import dtype_of, resolve_device, settled
 from .system import System
 from .weights import read_weights
@@ -79,13 +79,13 @@ class Run:
         except UsageError:
             device = torch.device("cpu")
         system = System(dataclasses.replace(self.recipe, device=str(device)), self.facts)
+        if not (self.path / (BEST if best else MODEL)).exists():
+            reason = "no best model, which needs validation data" if best else "no model: it has not come to its end"
+            raise RunError(f"{self.path} has {reason}; go on with: dovetail resume {self.path}")
         try:
-            system.load_state_dict(read_weights(self.path, best))
-        except RuntimeError as error:
-            if isinstance(error, RunError):
-                reason = "the best model needs validation data" if best else "the run has not come to its end"
-                raise RunError(f"{error} ({reason}; go on with: dovetail resume {self.path})") from None
-            raise RunError(f"{self.path}: its model does not fit its recipe: {str(error).splitlines()[-1]}") from None
+            system.take(read_weights(self.path, best))
+        except ValueError as error:
+            raise RunError(f"{self.path}: its model does not fit its recipe: {error}") from None
         return system.to(device).eval()
 
     def test(self, data: Spec | None = None, part: str | None = None, best: bool = False) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from .tensors import require_alike
+
 _MEMORY = 100.0  # steps over which gradients are averaged to say how long they usually are
 _FIRST = 20  # steps before anything is called unusual
 
@@ -46,6 +48,8 @@ class State:
         return {name: torch.as_tensor(value, dtype=torch.float64).clone() for name, value in vars(self).items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take up what `tensors()` gave; raises `ValueError` where it is something else."""
+        require_alike(self.tensors(), tensors)
         for name, tensor in tensors.items():
             setattr(self, name, float(tensor) if tensor.dim() == 0 else tensor.float())
 

@@ -18,6 +18,7 @@ from ..recipe.facts import Facts
 from ..recipe.recipe import Recipe
 from ..recipe.spec import Spec
 from .machine import autocast, dtype_of
+from .tensors import require_alike
 
 
 class Batch(NamedTuple):
@@ -90,6 +91,11 @@ class System(nn.Module):
             own = list(module.parameters(recurse=False))
             if own and not any(parameter.requires_grad for parameter in own):
                 self.still.append(module)
+
+    def take(self, weights: dict[str, Tensor]) -> None:
+        """Take up what `state_dict()` gave; raises `ValueError` where it is something else."""
+        require_alike(self.state_dict(), weights)
+        self.load_state_dict(weights)
 
     def train(self, mode: bool = True) -> System:
         super().train(mode)

@@ -49,3 +49,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if written is not None and written != seal(tensors):
         raise RunError(f"{path}: its contents are not those it was sealed with; the file is damaged")
     return tensors
+
+
+def require_alike(expected: dict[str, Tensor], given: dict[str, Tensor]) -> None:
+    """Raise `ValueError` where tensors are not those expected, by name, shape and type."""
+    for name in sorted(expected.keys() ^ given.keys()):
+        raise ValueError(f"{name} is {'missing' if name in expected else 'unknown'}")
+    for name, tensor in expected.items():
+        other = given[name]
+        if (tensor.shape, tensor.dtype) != (other.shape, other.dtype):
+            raise ValueError(f"{name}: expected {kind_text(tensor)}, got {kind_text(other)}")
+
+
+def kind_text(tensor: Tensor) -> str:
+    """Shape and type of a tensor, as messages say it: `20x1x5x5 of float32`."""
+    sizes = "x".join(map(str, tensor.shape)) or "one number"
+    return f"{sizes} of {str(tensor.dtype).removeprefix('torch.')}"

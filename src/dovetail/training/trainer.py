@@ -240,13 +240,19 @@ class Trainer:
     def load(self) -> bool:
         """Go back to the newest checkpoint, whatever number of processes wrote it.
 
-        False where the run was stopped before its first. Raises `RunError` where none of those there are is complete.
+        False where the run was stopped before its first. Raises `RunError` where none of those there are is complete,
+        or the newest does not fit the recipe.
         """
         checkpoint = self.journal.newest()
         if checkpoint is None:
             return False
-        self.system.load_state_dict(checkpoint.part("system"))
-        self.descent.load(checkpoint.part("optimizer"))
-        self.state.load(checkpoint.part("state"))
+        try:
+            self.system.take(checkpoint.part("system"))
+            self.descent.load(checkpoint.part("optimizer"))
+            self.state.load(checkpoint.part("state"))
+        except ValueError as error:
+            raise RunError(
+                f"{self.folder}: its checkpoint of step {checkpoint.step} does not fit its recipe: {error}"
+            ) from None
         self.t = checkpoint.step
         return True
