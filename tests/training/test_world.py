@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training.systems import contents, write_small
+import torch
+from training.systems import NETWORK, contents, small, write_small
 
 import dovetail as dt
+from dovetail.recipe.errors import RecipeError
 from dovetail.training import Run
+from dovetail.training.tensors import read_tensors
 from dovetail.training.world import World
 
 EXACT: dict[str, Any] = {
@@ -101,6 +105,47 @@ def test_checkpoints_do_not_know_how_many_wrote_them(tmp_path: Path) -> None:
     done(together(2, "train", "small.yaml", "run=back", "epochs=1"))
     dt.resume("back", "epochs=2")
     assert losses(Run("back")) == pytest.approx(losses(alone), rel=1e-9)
+
+
+def test_shards_agree_with_one_process_and_their_checkpoints_are_the_same(tmp_path: Path) -> None:
+    """Rows of weights in four processes, then in two, then whole in one: fewer rows than processes in one bias, too."""
+    optimizer = {"rule": dt.adam(), "rate": 0.003, "clip": 0.5, "max_norm": 1.5, "decay": 0.01}
+    network = [dt.conv(3, 3, stride=2), *NETWORK[1:]]
+    write_small(
+        tmp_path / "small.yaml",
+        **{**EXACT, "network": network, "optimizer": optimizer, "freeze": ["network.0.bias"], "shard": True},
+    )
+    alone = dt.train("small.yaml", run="alone", epochs=3)
+    done(together(4, "train", "small.yaml", "run=shards", "epochs=1"))
+    done(together(2, "resume", "shards", "epochs=2"))
+    ours, theirs = (
+        read_tensors(next(iter(sorted(run.glob("checkpoints/*"))))) for run in (Run("shards").path, alone.path)
+    )
+    assert {n: (t.shape, t.dtype) for n, t in ours.items()} == {n: (t.shape, t.dtype) for n, t in theirs.items()}
+    dt.resume("shards", "epochs=3")
+    assert losses(Run("shards")) == pytest.approx(losses(alone), rel=1e-9)
+    assert Run("shards").metrics[-1]["test"]["error"] == alone.metrics[-1]["test"]["error"]
+
+
+def test_shards_name_the_parameters_that_diverge(tmp_path: Path) -> None:
+    said = []
+    write_small(tmp_path / "small.yaml", **{**EXACT, "optimizer": {"rate": 1e200, "patience": 3}, "shard": True})
+    with pytest.raises(dt.DovetailError) as alone:
+        dt.train("small.yaml", run="many")
+    shutil.rmtree("runs/many")
+    process = together(2, "train", "small.yaml", "run=many")
+    said = process.communicate(timeout=60)[1]
+    assert str(alone.value) in said
+
+
+def test_a_rule_that_looks_beyond_its_element_cannot_shard(tmp_path: Path) -> None:
+    @dt.rule
+    def lengths(params: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Moves that depend on all of a weight."""
+        return torch.optim.Adafactor(params)
+
+    with pytest.raises(RecipeError, match="shard: the rule 'lengths' does not move each element by itself"):
+        dt.train(small(shard=True, optimizer={"rule": lengths()}), run="refused")
 
 
 def test_a_signal_to_any_process_saves_and_stops_all_at_one_step(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -21,16 +21,21 @@ class Descent:
 
     `update(t)` leaves the step out where the gradient is not finite or too long, clips, sets each group's rate, lets
     the rule move the parameters and brings them back within their constraints. Whatever it remembers is tensors, in
-    `state()`.
+    `state()`. Where the parameters are parts of others, `total` makes of sums over these parts sums over all.
     """
 
     def __init__(
-        self, named: Iterable[tuple[str, Tensor]], settings: Optimizer, span: Span, guard: bool = True
+        self,
+        named: Iterable[tuple[str, Tensor]],
+        settings: Optimizer,
+        span: Span,
+        guard: bool = True,
+        total: Callable[[list[float]], list[float]] | None = None,
     ) -> None:
         trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
         self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", grouped(trained, settings))
         self.rate = scheduled(settings, span)
-        self.clip, self.guard = settings.clip, guard
+        self.clip, self.guard, self.total = settings.clip, guard, total
         self.constrained = [
             group for group in self.optimizer.param_groups if (group["max_norm"], group["clamp"]) != (None, None)
         ]
@@ -46,6 +51,8 @@ class Descent:
         if self.guard or self.clip is not None:
             gradients = [p.grad for p in self.parameters if p.grad is not None]
             self.norm = norm(gradients)
+            if self.total is not None:
+                self.norm = math.sqrt(self.total([self.norm * self.norm])[0])
             if not math.isfinite(self.norm) or self.norm > longest:
                 return False
             if self.clip is not None and self.norm > self.clip:

@@ -92,6 +92,11 @@ def adagrad(params: Groups, initial: Small = 0.0, eps: Small = 1e-10) -> Optimiz
     return Adagrad(params, lr=0.0, initial_accumulator_value=initial, eps=eps, **fast)
 
 
+def moves_elements(optimizer: Optimizer) -> bool:
+    """Whether a rule moves each element by that element's gradients alone; a rule of one's own says `elementwise`."""
+    return isinstance(optimizer, SGD | Adam | RMSprop | Adagrad) or getattr(optimizer, "elementwise", False)
+
+
 def _fast(params: Groups, *fused: str) -> dict[str, bool]:
     """Fused where this rule has it for all the devices, else foreach."""
     tensors: list[torch.Tensor] = [tensor for group in params for tensor in group["params"]]

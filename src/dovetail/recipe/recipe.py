@@ -86,6 +86,7 @@ class Recipe:
     precision: Literal["float32", "float64", "bfloat16", "auto"] = "float32"
     layout: Literal["auto", "channels_last", "contiguous"] = "auto"
     threads: Positive | Literal["auto"] = "auto"
+    shard: bool = False  # of several processes each holds its rows of the parameters alone (PyTorch's FSDP2)
     about: dict[str, Any] = field(default_factory=dict)  # title, paper, published number, ours: not used in training
 
     def plain(self, complete: bool = False) -> dict[str, Any]:

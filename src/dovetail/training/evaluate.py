@@ -21,9 +21,10 @@ def evaluate(
     system.eval()
     sums: dict[str, Tensor] = {}
     own = world.range(len(examples))
-    with torch.inference_mode():
-        for start in range(own.start, max(own.stop, own.start + 1), 2 * batch):  # once even without examples
-            raw, target, _ = examples.fetch(torch.arange(start, min(start + 2 * batch, own.stop)))
+    most = max(1, -(-len(examples) // world.size))  # all processes take as many turns, with examples or without
+    with torch.no_grad() if world.size > 1 else torch.inference_mode():
+        for start in range(own.start, own.start + most, 2 * batch):
+            raw, target, _ = examples.fetch(torch.arange(start, max(start, min(start + 2 * batch, own.stop))))
             output = system.output(prepare(raw))
             for name, value in system.objective.measure(output, target.to(prepare.device)).items():
                 value = value.to(output.device)

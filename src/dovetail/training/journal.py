@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from .checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
 from .files import append_line, write_atomically
@@ -30,10 +30,10 @@ class Journal:
         if self.writes:
             append_line(self.folder / TIMING, json.dumps(record))
 
-    def model(self, system: nn.Module, name: str = MODEL) -> None:
+    def model(self, weights: dict[str, Tensor], name: str = MODEL) -> None:
         """The weights alone: of the end of a run, or the best so far."""
         if self.writes:
-            write_atomically(self.folder / name, tensor_bytes(system.state_dict()))
+            write_atomically(self.folder / name, tensor_bytes(weights))
 
     def checkpoint(self, step: int, tensors: dict[str, Tensor]) -> None:
         """All that a run needs to go on from a step."""

@@ -17,13 +17,15 @@ from ..data.batches import Batches
 from ..data.prepare import Prepare
 from ..data.source import Source
 from ..optim.descent import Descent
-from ..recipe.errors import DovetailError, RunError
+from ..optim.rules import moves_elements
+from ..recipe.errors import DovetailError, RecipeError, RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from .across import spread
 from .evaluate import ALONE, evaluate
 from .journal import BEST, Journal
 from .machine import dtype_of
+from .replicas import Replicas, Shards
 from .requests import STOPPING, Requests
 from .state import State
 from .system import Batch, System
@@ -60,14 +62,23 @@ class Trainer:
         self.world, self.requests = world, Requests()
         self.journal = Journal(folder, recipe.keep, world.first)
         self.device = world.place(recipe.device)
-        self.system = System(recipe, source.facts).to(self.device)
+        self.system = System(recipe, source.facts)
+        self.sharded = recipe.shard and world.size > 1
+        if not self.sharded:  # else whole on the CPU, until each process takes its rows
+            self.system.to(self.device)
         if world.size > 1:
             spread(self.system.network)
         self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
         self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, world.range if world.size > 1 else None)
         self.span = Span.of(self.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
-        self.descent = Descent(self.system.named_parameters(), recipe.optimizer, self.span)
+        self.replicas = Replicas(self.system, world)
+        self.descent = Descent(self.replicas.parameters(), recipe.optimizer, self.span)
+        if recipe.shard and not moves_elements(self.descent.optimizer):
+            raise RecipeError(
+                f"shard: the rule '{recipe.optimizer.rule.name}' does not move each element by itself, so it cannot "
+                "work on rows; leave shard out, or take another rule (sgd, adam)"
+            )
         self.state = State(len(self.descent.names))
         self.buffers = list(self.system.network.buffers())  # running averages, taken back where a step is left out
         self._buffers_before = [buffer.clone() for buffer in self.buffers]
@@ -97,7 +108,7 @@ class Trainer:
             loss += total.item()
         if self.world.size > 1:
             (loss,) = self.world.sum([loss])
-            self.world.add(self.descent.gradients())
+        self.replicas.collect(self.descent)
         self._update(loss, count)
         self.t += 1
 
@@ -141,9 +152,9 @@ class Trainer:
     def _suspects(self) -> list[int]:
         """The parameters whose gradients are not finite, else the one whose gradient is longest."""
         gradients = [p.grad for p in self.descent.parameters]
-        wrong = [i for i, g in enumerate(gradients) if g is not None and not bool(torch.isfinite(g).all())]
-        norms = [0.0 if g is None else float(g.double().norm()) for g in gradients]
-        return wrong or [norms.index(max(norms))]
+        squares = self.replicas.total([0.0 if g is None else float(g.double().square().sum()) for g in gradients])
+        wrong = [i for i, square in enumerate(squares) if not math.isfinite(square)]
+        return wrong or [squares.index(max(squares))]
 
     def _diverged(self, loss: float) -> str:
         """Why the run stops, and what to do about it."""
@@ -171,6 +182,8 @@ class Trainer:
         `show` is called after every step, with the new line of metrics where there is one. Raises `Stopped` when a
         signal asked to stop, after saving.
         """
+        if self.sharded:
+            self._shard()
         if self.t == 0:
             self.save()
         started, first = time.perf_counter(), self.t
@@ -189,8 +202,18 @@ class Trainer:
                     name = signal.Signals(self._asked).name
                     place = f"step {self.t} of {self.span.total}"
                     message = f"{name}: stopped and saved at {place}. Go on with: dovetail resume {self.folder}"
+                    self.world.wait()
                     raise Stopped(message, self._asked)
         return self._finish()
+
+    def _shard(self) -> None:
+        """Let each process keep its rows alone, of the parameters and of what the rule remembers."""
+        remembered = self.descent.state()
+        self.replicas = shards = Shards(self.system, self.world, self.device)
+        self.descent = Descent(shards.parameters(), self.recipe.optimizer, self.span, total=shards.total)
+        self.descent.load(shards.own(remembered))
+        self.buffers = list(self.system.network.buffers())
+        self._buffers_before = [buffer.clone() for buffer in self.buffers]
 
     def _finish(self) -> dict[str, Any]:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
@@ -199,7 +222,7 @@ class Trainer:
             statistics = self._judge("test")
             figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
             self.journal.line({"step": self.t, "test": figures})
-        self.journal.model(self.system)
+        self.journal.model(self.replicas.weights())
         self.world.wait()
         return figures
 
@@ -221,7 +244,7 @@ class Trainer:
             value = next(iter(record["validation"].values()))
             if value < self.state.best:
                 self.state.best = value
-                self.journal.model(self.system, BEST)
+                self.journal.model(self.replicas.weights(), BEST)
         self.journal.line(record)
         self.journal.timing({"step": self.t, "seconds": seconds, "steps_per_second": steps / seconds})
         if self.hooks.on_evaluation:
@@ -232,8 +255,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint of this very step."""
-        tensors = {f"system/{name}": tensor for name, tensor in self.system.state_dict().items()}
-        tensors |= {f"optimizer/{name}": tensor for name, tensor in self.descent.state().items()}
+        tensors = {f"system/{name}": tensor for name, tensor in self.replicas.weights().items()}
+        tensors |= {f"optimizer/{n}": tensor for n, tensor in self.replicas.moments(self.descent).items()}
         tensors |= {f"state/{name}": tensor for name, tensor in self.state.tensors().items()}
         self.journal.checkpoint(self.t, tensors)
 
