@@ -1,7 +1,7 @@
 """Many processes: do their losses agree with one, and how much faster are two?
 
-Agreement: LeNet on MNIST by one, two and four processes, and by two and four that hold shards; the training loss of each
-of 100 steps in float64 and of 10 in float32 against that of one process, and the test error after an epoch of float32.
+Agreement: LeNet on MNIST by one, two and four processes, and by two and four that hold shards; the training loss of
+each of 100 steps in float64 and of 10 in float32 against that of one process, and the test error after an epoch.
 Throughput: one and two processes of one thread each, 64 examples a process, in turn: LeNet at 28x28 and VGG-A at 64x64.
 
     python benchmarks/processes.py --json benchmarks/results/processes.json

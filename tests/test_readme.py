@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from commands import dovetail
 
+from dovetail.recipe.recipe import load
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -51,10 +53,11 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_figures_are_the_measured_ones() -> None:
-    """Each percentage or ratio of the tables stands in the results that its benchmark wrote."""
+    """What a benchmark wrote stands in the README's table and in the recipe itself."""
     results = json.loads((ROOT / "benchmarks/results/accuracy.json").read_text())["results"]
     for name, result in results.items():
         row = next(line for line in README.splitlines() if line.startswith("|") and f"`{result['command']}`" in line)
         percent = result["figure"] == "error"
         shown = f"{100 * result['mean']:.2f} %" if percent else f"{result['mean']:.3f}"
         assert shown in row, (name, shown, row)
+        assert shown in load(result["command"].split()[2]).about["ours"]

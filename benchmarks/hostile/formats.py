@@ -137,7 +137,7 @@ def read_csv(path: Path, data: bytes) -> None:
     path = path.with_suffix(".csv")
     path.write_bytes(data)
     columns = read_table(path)
-    dt.table(str(path), target=next(iter(columns.values))).make(Path()).part("train")
+    dt.table(str(path), target=next(iter(columns.values))).make_at("data", Path()).part("train")
 
 
 def read_parquet(path: Path, data: bytes) -> None:

@@ -11,6 +11,7 @@ import pytest
 from data.making import says
 
 from dovetail.data.columns import Columns, read_table
+from dovetail.recipe.errors import DataError
 
 FILE = Path("t.csv")
 
@@ -136,3 +137,17 @@ def test_the_first_gap_is_told_and_how_many_there_are() -> None:
         "t.csv: row 3, column 'b': the value is absent (2 in all); say what to do: missing: mean, indicator or drop"
     ):
         table.require_present(["a", "b"])
+
+
+def test_a_hundred_thousand_columns_take_no_longer_than_they_must() -> None:
+    names = [f"c{i}" for i in range(100_000)]
+    Path("wide.csv").write_text(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    assert len(read_table(Path("wide.csv")).values) == 100_000
+
+
+def test_what_a_message_quotes_of_a_file_stays_on_its_line() -> None:
+    Path("x.csv").write_text('"a\n\x1b[2Jb","a\n\x1b[2Jb"\n1,2\n')
+    with pytest.raises(DataError) as told:
+        read_table(Path("x.csv"))
+    assert str(told.value) == r"x.csv: the header names 'a\n\x1b[2Jb' twice"
+    assert len(str(DataError("x" * 1_000_000))) < 3000

@@ -43,6 +43,10 @@ BROKEN = {
     "values cut": (header(8, 2, 3) + b"12345", "promises 6 bytes of values for 2x3, has only 5"),
     "too long": (header(8, 2, 3) + b"1234567", "promises 6 bytes of values for 2x3, has more"),
     "promises much": (header(8, 1 << 20, 1 << 20), "promises 1,099,511,627,776 bytes, far more than the file can hold"),
+    "nothing, of an impossible shape": (
+        header(8, *[2**32 - 1] * 4, 0),
+        "no array can have the shape 4294967295x4294967295x4294967295x4294967295x0",
+    ),
     "promises much, zipped": (
         gzip.compress(header(14, 1 << 31)),
         "promises 17,179,869,184 bytes, far more than the file can hold",

@@ -82,6 +82,12 @@ def test_python_and_yaml_give_the_same_specs() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["network: " + "[" * 100_000, "network: " + "{a: " * 20_000])
+def test_deep_nesting_is_told_before_anything_recurses(text: str) -> None:
+    with pytest.raises(RecipeError, match="nesting deeper than 100"):
+        read_nodes(text, "deep.yaml")
+
+
 def test_anchors_repeat_but_do_not_explode() -> None:
     recipe = parse("network: [&a {linear: 8}, relu, *a, linear: outputs]\nobjective: softmax\ndata: digits")
     assert recipe.network[0] == recipe.network[2] == dt.linear(8)

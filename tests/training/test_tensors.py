@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
+from training.systems import small
 
+import dovetail as dt
 from dovetail.recipe.errors import RunError
 from dovetail.training.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
 from dovetail.training.tensors import read_tensors, tensor_bytes
@@ -83,3 +87,52 @@ def test_checkpoints_of_another_format_are_told() -> None:
     path.write_bytes(tensor_bytes({**tensors, "checkpoint/format": torch.tensor(99)}))
     with pytest.raises(RunError, match="format 99, this version reads 1"):
         newest_checkpoint(folder)
+
+
+CONFUSED: dict[str, Callable[[dict[str, Tensor]], object]] = {
+    "network.5.weight is missing": lambda held: held.pop("system/network.5.weight"),
+    "network.9.weight is unknown": lambda held: held.update({"system/network.9.weight": torch.zeros(2)}),
+    "network.5.bias: expected 16 of float32, got 4x4 of float32": lambda held: held.update(
+        {"system/network.5.bias": torch.zeros(4, 4)}
+    ),
+    "network.5.bias: expected 16 of float32, got 16 of int64": lambda held: held.update(
+        {"system/network.5.bias": torch.zeros(16, dtype=torch.int64)}
+    ),
+    "network.5.bias/exp_avg of [3] belongs to no parameter of the recipe": lambda held: held.update(
+        {"optimizer/network.5.bias/exp_avg": torch.zeros(3)}
+    ),
+    "/exp_avg of [3] belongs to no parameter of the recipe": lambda held: held.update(
+        {"optimizer//exp_avg": torch.zeros(3)}
+    ),
+    "best: expected one number of float64, got 2 of float64": lambda held: held.update(
+        {"state/best": torch.zeros(2, dtype=torch.float64)}
+    ),
+}
+
+
+@pytest.mark.parametrize("reason", CONFUSED)
+def test_a_checkpoint_of_something_else_is_refused_by_name(reason: str) -> None:
+    """Sealed as it should be, and yet not of this system: nothing is taken from it."""
+    run = dt.train(small(epochs=0.2), run="run")
+    (run.path / "model.safetensors").unlink()
+    for path in (run.path / "checkpoints").iterdir():
+        tensors = read_tensors(path)
+        CONFUSED[reason](tensors)
+        path.write_bytes(tensor_bytes(tensors))
+    with pytest.raises(RunError) as told:
+        dt.resume("run")
+    assert str(told.value) == f"runs/run: its checkpoint of step 3 does not fit its recipe: {reason}"
+
+
+@pytest.mark.parametrize("name", ["step-000000002.safetensors", "step-000000003.safetensors"])
+def test_a_checkpoint_says_which_step_it_is_of(name: str) -> None:
+    run = dt.train(small(epochs=0.2, keep=1), run="run")
+    (path,) = (run.path / "checkpoints").iterdir()
+    assert path.name == "step-000000003.safetensors"
+    path.rename(path.with_name(name))
+    (run.path / "model.safetensors").unlink()
+    if name == path.name:
+        dt.resume("run")
+    else:
+        with pytest.raises(RunError, match="says that it is of step 3"):
+            dt.resume("run")

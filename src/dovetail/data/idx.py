@@ -50,7 +50,10 @@ def read_idx(path: Path) -> Tensor:
     if len(data) != wanted:
         found = f"only {len(data):,}" if len(data) < wanted else "more"
         raise DataError(f"{path}: promises {wanted:,} bytes of values for {'x'.join(map(str, shape))}, has {found}")
-    array = np.frombuffer(data, kind).reshape(shape)
+    try:
+        array = np.frombuffer(data, kind).reshape(shape)
+    except ValueError:  # a size of 0 beside others whose product no address could count
+        raise DataError(f"{path}: no array can have the shape {'x'.join(map(str, shape))}") from None
     return torch.from_numpy(array.astype(kind.newbyteorder("="), copy=True))
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST = 2000
 
 
 class DovetailError(Exception):
@@ -22,7 +26,14 @@ class RecipeError(DovetailError, ValueError):
 
 
 class DataError(DovetailError, ValueError):
-    """A data file that is missing, broken or does not fit; the message names the file and the row."""
+    """A data file that is missing, broken or does not fit; the message names the file and the row.
+
+    What it quotes of a file stays within one line of a readable length, and cannot steer a terminal.
+    """
+
+    def __init__(self, message: str) -> None:
+        line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], message)
+        super().__init__(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ...")
 
 
 class RunError(DovetailError, RuntimeError):
