@@ -108,7 +108,7 @@ def throughput(mnist: str, rounds: int) -> dict[str, Any]:
     vgg = write_vgg(Path.cwd())
     systems = {
         "LeNet 28x28": ("lenet", [mnist, "precision=float32"], 60_000, 250),
-        "VGG-A 64x64": (vgg, ["precision=float32"], 1024, 15),
+        "VGG-A 64x64": (vgg, ["precision=float32", "optimizer.rate=0.0001"], 1024, 15),
     }
     results = {}
     for name, (recipe, words, examples, steps) in systems.items():

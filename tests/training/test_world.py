@@ -20,6 +20,7 @@ from training.systems import NETWORK, contents, small, write_small
 import dovetail as dt
 from dovetail.recipe.errors import RecipeError
 from dovetail.training import Run
+from dovetail.training.replicas import in_buckets
 from dovetail.training.tensors import read_tensors
 from dovetail.training.world import World
 
@@ -33,14 +34,23 @@ EXACT: dict[str, Any] = {
 }
 
 
-def together(processes: int, *words: str, restarts: int = 0) -> subprocess.Popen[str]:
-    """`torchrun ... -m dovetail WORDS`"""
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def together(
+    processes: int, *words: str, restarts: int = 0, node: tuple[int, int] = (0, 1), port: int = 0
+) -> subprocess.Popen[str]:
+    """`torchrun ... -m dovetail WORDS`, on a node of so many."""
+    port = port or free_port()
     launch = [
         "--nnodes",
-        "1",
+        str(node[1]),
+        "--node-rank",
+        str(node[0]),
         "--nproc-per-node",
         str(processes),
         "--max-restarts",
@@ -84,6 +94,32 @@ def test_losses_and_figures_agree_with_one_process(processes: int, tmp_path: Pat
             if part in ours:
                 assert ours[part]["error"] == theirs[part]["error"]
                 assert ours[part]["loss"] == pytest.approx(theirs[part]["loss"], rel=1e-8)
+
+
+def test_two_nodes_agree_with_one_process(tmp_path: Path) -> None:
+    """Launched apart, processes add their gradients over the network, in buckets; neighbours do in shared memory."""
+    network = [dt.flatten(), dt.linear(1200), dt.relu(), dt.linear(64), dt.relu(), dt.linear("outputs")]
+    write_small(tmp_path / "small.yaml", **{**EXACT, "network": network, "epochs": 1})
+    alone = dt.train("small.yaml", run="alone")
+    port = free_port()
+    nodes = [together(1, "train", "small.yaml", "run=many", node=(number, 2), port=port) for number in range(2)]
+    for node in nodes:
+        done(node)
+    assert losses(Run("many")) == pytest.approx(losses(alone), rel=1e-10)
+
+
+def test_buckets_are_large_enough_and_of_one_type() -> None:
+    small, large = torch.zeros(1000), torch.zeros(1 << 20)
+    exact = torch.zeros(10, dtype=torch.float64)
+    buckets = in_buckets([small, large, small, exact, *[torch.zeros(200_000)] * 3])
+    assert [[len(tensor) for tensor in bucket] for bucket in buckets] == [
+        [200_000, 200_000],
+        [200_000],
+        [10],
+        [1000],
+        [1 << 20],
+        [1000],
+    ]
 
 
 def test_processes_may_have_no_examples(tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ class Batches:
             self._epoch, self._order = epoch, torch.split(order, self.batch)
         return self._order[step]
 
+    def size(self, t: int) -> int:
+        """How many examples step t sees, over all processes."""
+        return min(self.batch, len(self.examples) - t % self.epoch_steps * self.batch)
+
     def at(self, t: int) -> tuple[int, Fetched]:
         """Which row of step t's batch this process's share begins with; its inputs, targets and weights (or nothing).
 

@@ -25,7 +25,7 @@ from .across import spread
 from .evaluate import ALONE, evaluate
 from .journal import BEST, Journal
 from .machine import dtype_of
-from .replicas import Replicas, Shards
+from .replicas import Alone, Shards, copies
 from .requests import STOPPING, Requests
 from .state import State
 from .system import Batch, System
@@ -72,7 +72,7 @@ class Trainer:
         self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, world.range if world.size > 1 else None)
         self.span = Span.of(self.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
-        self.replicas = Replicas(self.system, world)
+        self.replicas = Alone(self.system) if self.sharded else copies(self.system, world)
         self.descent = Descent(self.replicas.parameters(), recipe.optimizer, self.span)
         if recipe.shard and not moves_elements(self.descent.optimizer):
             raise RecipeError(
@@ -93,22 +93,22 @@ class Trainer:
     def step(self) -> None:
         """Gradients of the global batch, summed over micro-batches and processes and divided once; then one update."""
         batches = self.micro_batches()
-        count, *told = self.world.sum([sum(map(self.system.count, batches)), *self.requests.told()])
-        self._asked = self.requests.take(told)
+        count = self._count(batches)
         share = self._share(count)
         self.system.draws.step = self.t
         self.descent.zero()
         if self.buffers:
             torch._foreach_copy_(self._buffers_before, self.buffers)
-        loss = 0.0
+        losses: list[Tensor] = []
         for batch in batches:
             self.system.draws.first = batch.first
             total = self.system(batch)
+            losses.append(total.detach())
+            if len(losses) == len(batches):
+                self.replicas.last(losses, self.requests.told())
             total.backward(share)
-            loss += total.item()
-        if self.world.size > 1:
-            (loss,) = self.world.sum([loss])
-        self.replicas.collect(self.descent)
+        loss, *told = self.replicas.collect(self.descent)
+        self._asked = self.requests.take(told)
         self._update(loss, count)
         self.t += 1
 
@@ -125,6 +125,12 @@ class Trainer:
                 raise RunError(self._diverged(loss))
         if self.hooks.on_step:
             self.hooks.on_step(self.t, loss / count)
+
+    def _count(self, batches: list[Batch]) -> float:
+        """What the summed loss of the step is divided by; asks the other processes only where it must."""
+        if self.world.size > 1 and self.system.counts_examples and batches[0].weight is None:
+            return self.batches.size(self.t)
+        return self.world.sum([sum(map(self.system.count, batches))])[0]
 
     def _share(self, count: float) -> Tensor:
         """1 / count, where backpropagation begins: the loss is divided once, for all micro-batches alike."""

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
+from ..optim.descent import in_memory_order
 from ..recipe.errors import DovetailError
 
 T = TypeVar("T")
@@ -54,14 +55,26 @@ class World:
 
     def add(self, tensors: Sequence[Tensor]) -> None:
         """Add tensors of one type over all processes, in place: the same bits everywhere."""
-        if self.size == 1 or not tensors:
-            return
-        row = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(row)
-        start = 0
-        for tensor in tensors:
-            tensor.copy_(row[start : start + tensor.numel()].view(tensor.shape))
-            start += tensor.numel()
+        if self.size > 1 and tensors:
+            self.adding(tensors)()
+
+    def adding(self, tensors: Sequence[Tensor]) -> Callable[[], None]:
+        """Begin to add tensors of one type over all processes; what is returned waits, and leaves the sums in them.
+
+        A tensor alone is added where it lies, several in one row.
+        """
+        alone = len(tensors) == 1 and in_memory_order(tensors[0]).data_ptr() == tensors[0].data_ptr()
+        row = in_memory_order(tensors[0]) if alone else torch.cat([tensor.reshape(-1) for tensor in tensors])
+        work: Any = dist.all_reduce(row, async_op=True)
+
+        def finish() -> None:
+            work.wait()
+            if not alone:
+                sizes = [tensor.numel() for tensor in tensors]
+                for tensor, sums in zip(tensors, torch.split(row, sizes), strict=True):
+                    tensor.copy_(sums.view(tensor.shape))
+
+        return finish
 
     def agree(self, decide: Callable[[], T]) -> T:
         """What the first process decides, told to all; what it raises, all raise."""
