@@ -168,7 +168,9 @@ class Shards(Alone):
         system.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         layers = [module for module in system.network.modules() if list(module.parameters(recurse=False))]
         for module in (*layers, system.network):
-            fully_shard(module, mesh=self.mesh).set_gradient_divide_factor(1.0)
+            sharded = fully_shard(module, mesh=self.mesh)
+            sharded.set_gradient_divide_factor(1.0)  # sums, which gloo can do, no means
+            sharded.set_force_sum_reduction_for_comms(True)
         system.to(device)
         self.whole: dict[str, DTensor] = {
             name: parameter for name, parameter in system.named_parameters() if isinstance(parameter, DTensor)
