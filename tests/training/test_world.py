@@ -165,11 +165,20 @@ def test_shards_agree_with_one_process_and_their_checkpoints_are_the_same(tmp_pa
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_shards_in_lower_precision(precision: str, tmp_path: Path) -> None:
-    lower = {**EXACT, "precision": precision, "epochs": 0.5, "batch": 98, "accumulate": 2, "shard": True}
+    descent = {"rule": dt.sgd(0.9), "rate": 0.01}  # Adam makes steps of the rounding where a gradient should be 0
+    lower = {
+        **EXACT,
+        "optimizer": descent,
+        "precision": precision,
+        "epochs": 0.5,
+        "batch": 98,
+        "accumulate": 2,
+        "shard": True,
+    }
     write_small(tmp_path / "small.yaml", **lower)
     alone = dt.train("small.yaml", run="alone")
     done(together(2, "train", "small.yaml", "run=shards"))
-    assert losses(Run("shards")) == pytest.approx(losses(alone), rel=1e-3 if precision == "float32" else 3e-2)
+    assert losses(Run("shards")) == pytest.approx(losses(alone), rel=1e-5 if precision == "float32" else 1e-2)
 
 
 def test_shards_name_the_parameters_that_diverge(tmp_path: Path) -> None:
