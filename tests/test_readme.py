@@ -61,3 +61,13 @@ def test_figures_are_the_measured_ones() -> None:
         shown = f"{100 * result['mean']:.2f} %" if percent else f"{result['mean']:.3f}"
         assert shown in row, (name, shown, row)
         assert shown in load(result["command"].split()[2]).about["ours"]
+
+
+def test_proofs_are_the_measured_ones() -> None:
+    results = {path.stem: json.loads(path.read_text()) for path in (ROOT / "benchmarks/results").glob("*.json")}
+    faults, fuzz, creep = results["faults"], results["fuzz"], results["creep"]
+    assert f"{faults['faults']:,} faults, {faults['losses']} losses" in README
+    assert f"{fuzz['inputs']:,} inputs, {len(fuzz['findings'])} findings" in README
+    assert f"{creep['grown_mib']:+.1f} MiB, {creep['more_files']:+.0f} files, step time x {creep['slower']:.2f}" in README
+    for name, measured in results["processes"]["results"]["throughput"].items():
+        assert re.search(rf"^\| {name} \|.*\| {measured['ratio']['median']:.2f} \|$", README, re.MULTILINE), name
