@@ -68,6 +68,8 @@ def test_proofs_are_the_measured_ones() -> None:
     faults, fuzz, creep = results["faults"], results["fuzz"], results["creep"]
     assert f"{faults['faults']:,} faults, {faults['losses']} losses" in README
     assert f"{fuzz['inputs']:,} inputs, {len(fuzz['findings'])} findings" in README
-    assert f"{creep['grown_mib']:+.1f} MiB, {creep['more_files']:+.0f} files, step time x {creep['slower']:.2f}" in README
+    assert (
+        f"{creep['grown_mib']:+.1f} MiB, {creep['more_files']:+.0f} files, step time x {creep['slower']:.2f}" in README
+    )
     for name, measured in results["processes"]["results"]["throughput"].items():
         assert re.search(rf"^\| {name} \|.*\| {measured['ratio']['median']:.2f} \|$", README, re.MULTILINE), name

@@ -107,10 +107,11 @@ def test_what_breaks_ahead_is_told_at_its_own_step() -> None:
         made.at(2)
 
 
-def test_a_share_is_a_stretch_of_the_batch_and_tells_where_it_begins() -> None:
+def test_parts_are_stretches_of_the_batch_that_tell_where_they_lie() -> None:
     whole = batches()
-    mine = Batches(whole.examples, 4, 0, share=lambda count: range(count // 2, count))
+    mine = Batches(whole.examples, 4, 0, parts=lambda count: [range(1, count // 2), range(count // 2, count)])
     for step in (0, 1, 2):
-        first, (inputs, _, _) = mine.at(step)
-        assert first == len(whole.indices(step)) // 2
-        assert torch.equal(inputs, whole.at(step)[1][0][first:])
+        rows, (inputs, _, _) = mine.at(step)
+        count = len(whole.indices(step))
+        assert rows == [range(1, count // 2), range(count // 2, count)]
+        assert torch.equal(inputs, whole.at(step)[1][0][1:])

@@ -12,11 +12,14 @@ from torch import Tensor
 from ..recipe.draws import generator
 from .source import Examples, Fetched
 
+Parts = Callable[[int], list[range]]
+
 
 class Batches:
     """The global batches of a run: a fresh shuffle an epoch, the last batch of an epoch smaller where need be.
 
-    `share` says which of a batch's rows this process sees, a function from their count to a range; all without it.
+    `parts` says which of a batch's rows this process sees, a function from their count to a range for each
+    micro-batch; without it there is one, of all.
 
     >>> from dovetail.data.source import InMemory
     >>> five = InMemory(torch.arange(5), torch.arange(5))
@@ -25,8 +28,8 @@ class Batches:
     (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, examples: Examples, batch: int, seed: int, share: Callable[[int], range] | None = None) -> None:
-        self.examples, self.batch, self.seed, self.share = examples, batch, seed, share
+    def __init__(self, examples: Examples, batch: int, seed: int, parts: Parts | None = None) -> None:
+        self.examples, self.batch, self.seed, self.parts = examples, batch, seed, parts
         self.epoch_steps = -(-len(examples) // batch)
         self._epoch, self._order = -1, ()  # type: int, tuple[Tensor, ...]
         self._ahead: tuple[int, Future[Fetched]] | None = None
@@ -43,25 +46,25 @@ class Batches:
         """How many examples step t sees, over all processes."""
         return min(self.batch, len(self.examples) - t % self.epoch_steps * self.batch)
 
-    def at(self, t: int) -> tuple[int, Fetched]:
-        """Which row of step t's batch this process's share begins with; its inputs, targets and weights (or nothing).
+    def at(self, t: int) -> tuple[list[range], Fetched]:
+        """Which rows of step t's batch this process sees, a range a micro-batch, and their examples one after another.
 
         Where fetching takes time (files to decode), the batch after it is fetched meanwhile.
         """
-        first, own = self._own(t)
+        rows, own = self._own(t)
         if not self.examples.slow:
-            return first, self.examples.fetch(own)
+            return rows, self.examples.fetch(own)
         ahead, self._ahead = self._ahead, None
         ready = ahead[1].result() if ahead and ahead[0] == t else self.examples.fetch(own)
         self._ahead = (t + 1, self._fetcher.submit(self.examples.fetch, self._own(t + 1)[1]))
-        return first, ready
+        return rows, ready
 
-    def _own(self, t: int) -> tuple[int, Tensor]:
+    def _own(self, t: int) -> tuple[list[range], Tensor]:
         indices = self.indices(t)
-        if self.share is None:
-            return 0, indices
-        rows = self.share(len(indices))
-        return rows.start, indices[rows.start : rows.stop]
+        if self.parts is None:
+            return [range(len(indices))], indices
+        rows = self.parts(len(indices))
+        return rows, torch.cat([indices[row.start : row.stop] for row in rows])
 
     @cached_property
     def _fetcher(self) -> ThreadPoolExecutor:

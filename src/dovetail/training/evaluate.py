@@ -20,7 +20,7 @@ def evaluate(
     training = system.training
     system.eval()
     sums: dict[str, Tensor] = {}
-    own = world.range(len(examples))
+    own = world.share(len(examples))
     most = max(1, -(-len(examples) // world.size))  # all processes take as many turns, with examples or without
     with torch.no_grad() if world.size > 1 else torch.inference_mode():
         for start in range(own.start, own.start + most, 2 * batch):

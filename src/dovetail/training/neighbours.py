@@ -42,7 +42,7 @@ class SharedSum:
             shutil.rmtree(folder)
         weakref.finalize(self, close, [*self.hear, *self.tell])
         self.own, self.sums = self.rows[world.rank], self.rows[-1]
-        share = world.range(count)
+        share = world.share(count)
         self.parts, self.part = self.rows[:-1, share.start : share.stop], self.sums[share.start : share.stop]
 
     def add(self, tensors: Sequence[Tensor]) -> None:

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,10 @@ class Trainer:
         if world.size > 1:
             spread(self.system.network)
         self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
-        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, world.range if world.size > 1 else None)
+        parts = (
+            None if recipe.accumulate == world.size == 1 else partial(world.parts, recipe.batch // recipe.accumulate)
+        )
+        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, parts)
         self.span = Span.of(self.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
         self.replicas = Alone(self.system) if self.sharded else copies(self.system, world)
@@ -142,18 +146,16 @@ class Trainer:
 
     def micro_batches(self) -> list[Batch]:
         """This process's examples of the present step, prepared, in as many parts as the recipe says."""
-        first, (raw, target, weight) = self.batches.at(self.t)
+        rows, (raw, target, weight) = self.batches.at(self.t)
         target = target.to(self.device, non_blocking=True)
         weight = weight if weight is None else weight.to(self.device, non_blocking=True)
-        rows = -(-self.recipe.batch // (self.recipe.accumulate * self.world.size))
-        if len(target) <= rows and self.recipe.accumulate == 1:
-            return [Batch(self.prepare(raw), target, weight, first)]
-        starts = range(0, rows * self.recipe.accumulate, rows) if self.world.size > 1 else range(0, len(target), rows)
-        parts = [slice(start, start + rows) for start in starts]
-        return [
-            Batch(self.prepare(raw[part]), target[part], None if weight is None else weight[part], first + part.start)
-            for part in parts
-        ]
+        if len(rows) == 1:
+            return [Batch(self.prepare(raw), target, weight, rows[0].start)]
+        sizes = [len(row) for row in rows]
+        inputs, targets = torch.split(raw, sizes), torch.split(target, sizes)
+        weights = [None] * len(rows) if weight is None else torch.split(weight, sizes)
+        parts = zip(rows, inputs, targets, weights, strict=True)
+        return [Batch(self.prepare(x), y, w, row.start) for row, x, y, w in parts]
 
     def _suspects(self) -> list[int]:
         """The parameters whose gradients are not finite, else the one whose gradient is longest."""

@@ -34,15 +34,25 @@ class World:
         """Whether this is the process that writes and speaks."""
         return self.rank == 0
 
-    def range(self, count: int) -> range:
+    def share(self, count: int) -> range:
         """This process's share of `count` things in order: contiguous, shares differing by one at the most.
 
-        >>> [list(World(rank, size=3).range(5)) for rank in range(3)]
+        >>> [list(World(rank, size=3).share(5)) for rank in range(3)]
         [[0, 1], [2, 3], [4]]
         """
         least, more = divmod(count, self.size)
         start = self.rank * least + min(self.rank, more)
         return range(start, start + least + (self.rank < more))
+
+    def parts(self, size: int, count: int) -> list[range]:
+        """This process's share of each micro-batch of `size` (the last may be smaller) out of `count` things in order.
+
+        >>> World(1, size=2).parts(4, count=10)
+        [range(2, 4), range(6, 8), range(9, 10)]
+        """
+        starts = range(0, count, size)
+        shares = [self.share(min(size, count - start)) for start in starts]
+        return [range(start + own.start, start + own.stop) for start, own in zip(starts, shares, strict=True)]
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Numbers added over all processes, in float64."""
