@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ DEFAULT: dict[str, Any] = {  # what an estimator is where its constructor names 
 SELDOM = "1000000 epochs"
 
 
-class Estimator(BaseEstimator):  # type: ignore[misc]
+class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
     """What both estimators share: a system described by their constructor's words, trained in memory."""
 
     recipe_: Recipe
@@ -76,8 +77,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         fields = {item.name: getattr(named, item.name) for item in dataclasses.fields(named)}
         return recipe_of({**fields, **given})
 
+    @abstractmethod
     def _usual_objective(self) -> str:
-        raise NotImplementedError
+        """The objective where the constructor names none."""
 
     def _train(self, x: np.ndarray, y: np.ndarray, names: list[str] | None, weight: Any, more: bool) -> Estimator:
         from .data.arrays import arrays

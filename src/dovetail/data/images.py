@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -35,9 +36,9 @@ class LabelledImages(Source):
         self.name = name
         self.validation, self.test, self.seed, self.normalize = validation, test, seed, normalize
 
+    @abstractmethod
     def read(self) -> tuple[list[str], InMemory, InMemory | None]:
         """Class names, the images to split, and the official test images where there are some."""
-        raise NotImplementedError
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         names, images, official = self.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -51,7 +52,7 @@ class Alone:
         return descent.state()
 
 
-class Copies(Alone):
+class Copies(Alone, ABC):
     """Every process holds every parameter; gradients are added up, and each moves its own copy in the same way."""
 
     def __init__(self, system: System, world: World) -> None:
@@ -70,8 +71,9 @@ class Copies(Alone):
         sums: list[float] = self.numbers.tolist()
         return sums
 
+    @abstractmethod
     def add_up(self, gradients: list[Tensor]) -> None:
-        raise NotImplementedError
+        """Let each gradient, and the numbers, be the sum over all processes."""
 
 
 class Neighbours(Copies):
