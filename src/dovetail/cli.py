@@ -229,11 +229,20 @@ def demo(as_json: Json = False) -> None:
 
 def main() -> None:
     """Run the command line; exit code 0, 1 (it failed), 2 (you asked wrongly) or 128 + signal."""
+    code: Any = 0
     try:
         app()
     except DovetailError as error:
         if error.exit_code <= 2 or os.environ.get("RANK", "0") == "0":  # of several processes that stop, one says so
             say(str(error))
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    except SystemExit as error:
+        code = error.code
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        # gloo's threads may outlive the interpreter, whose end then aborts ("terminate called"), though all is done
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code or 0)
+    sys.exit(code)

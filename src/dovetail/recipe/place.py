@@ -7,6 +7,8 @@ from typing import NoReturn
 
 from .errors import RecipeError
 
+_WIDEST = 160  # characters of a line
+
 
 @dataclass(frozen=True)
 class Place:
@@ -25,10 +27,13 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
     def picture(self) -> str:
-        """Show the line with carets under the stretch."""
+        """Show the line, or of a long one what is around the stretch, with carets under it."""
         indent = len(self.text) - len(self.text.lstrip())
         shown = self.text.strip()
         start = max(self.column - 1 - indent, 0)
+        if len(shown) > _WIDEST:
+            cut = max(start - _WIDEST // 4, 0)
+            shown, start = shown[cut : cut + _WIDEST], start - cut
         width = max(1, min(self.length, len(shown) - start))
         return f"    {shown}\n    {' ' * start}{'^' * width}"
 
