@@ -233,9 +233,11 @@ def main() -> None:
     try:
         app()
     except DovetailError as error:
-        if error.exit_code <= 2 or os.environ.get("RANK", "0") == "0":  # of several processes that stop, one says so
+        if error.exit_code == 1 or os.environ.get("RANK", "0") == "0":  # what all are told, one says
             say(str(error))
         code = error.exit_code
+        if code > 2 and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0)):
+            code = 0  # stopped and saved as asked: torchrun is not to start it anew
     except KeyboardInterrupt:
         code = 130
     except SystemExit as error:

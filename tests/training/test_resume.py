@@ -168,3 +168,28 @@ def test_a_run_is_text_and_tensors() -> None:
         "recipe.yaml",
         "timing.jsonl",
     ]
+
+
+def harm(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_damaged_model_is_written_anew_and_a_damaged_checkpoint_is_told() -> None:
+    run = dt.train(small(), run="run")
+    whole = contents(run.path)
+    harm(run.path / "model.safetensors")
+    with pytest.raises(RunError, match=r"the file is damaged\. To write it anew: dovetail resume runs/run"):
+        run.test()
+    newest = max((run.path / "checkpoints").iterdir())
+    harm(newest)
+    said: list[str] = []
+    dt.resume("run", say=said.append)
+    assert "model.safetensors: its contents are not those it was sealed with; the file is damaged" in said[0]
+    assert said[0].endswith("; it is written anew")
+    assert newest.name in said[1]
+    assert said[1].endswith("; going on from step 36")
+    assert contents(run.path) == whole
+    with pytest.raises(dt.DovetailError, match="is at its end"):
+        dt.resume("run")

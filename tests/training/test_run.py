@@ -132,7 +132,9 @@ def test_what_opening_refuses(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=rf"^{copy}: cannot be read as a run"):
         dt.load(str(copy))
     (copy / "facts.json").write_bytes((run.path / "facts.json").read_bytes())
-    with pytest.raises(RunError, match="has no model: it has not come to its end; go on with: dovetail resume"):
+    with pytest.raises(
+        RunError, match="has no model: it has not come to its end, or the file is gone; go on with: dovetail resume"
+    ):
         dt.load(str(copy)).test()
     with pytest.raises(UsageError, match=r"^there is no part 'dev': it is train, validation, test or all$"):
         run.test(part="dev")

@@ -224,6 +224,18 @@ def test_a_signal_to_any_process_saves_and_stops_all_at_one_step(tmp_path: Path)
     assert (tmp_path / f"runs/asked/checkpoints/step-{step:09d}.safetensors").exists()
 
 
+def test_a_run_that_was_asked_to_stop_is_not_started_anew(tmp_path: Path) -> None:
+    write_small(tmp_path / "small.yaml", epochs=2000, checkpoint="9999 epochs")
+    process = together(2, "train", "small.yaml", "run=asked", restarts=1)
+    second = worker(process, 1)
+    wait_for(tmp_path / "runs/asked/metrics.jsonl", process)
+    os.kill(second, signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 0
+    assert "SIGTERM: stopped and saved at step " in said
+    assert not (tmp_path / "runs/asked/model.safetensors").exists()
+
+
 def test_a_killed_worker_is_restarted_and_the_run_ends_with_the_bytes_of_an_unbroken_one(tmp_path: Path) -> None:
     write_small(tmp_path / "small.yaml", epochs=8)
     done(together(2, "train", "small.yaml", "run=unbroken"))

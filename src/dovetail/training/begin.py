@@ -125,7 +125,8 @@ def _go_on(opened: Run, overrides: tuple[str, ...], data: Spec | None, watch: Wa
     with ExitStack() as stack:
         world.agree(lambda: stack.enter_context(held(opened.path)))
         recipe = _longer(opened.recipe, overrides)
-        if opened.finished and recipe.epochs == opened.recipe.epochs:
+        damage = opened.damage()
+        if opened.finished and not damage and recipe.epochs == opened.recipe.epochs:
             if restarts():  # one of the world died when all was done
                 return opened
             longer = f"dovetail resume {opened.path} epochs={2 * recipe.epochs}"
@@ -135,6 +136,8 @@ def _go_on(opened: Run, overrides: tuple[str, ...], data: Spec | None, watch: Wa
         before = rate_of(opened.recipe, trainer.batches.epoch_steps)
         if not trainer.load():  # stopped before its first checkpoint
             _take_over(trainer, opened.here, watch)
+        watch.remark(trainer, damage and f"{damage}; it is written anew")
+        watch.remark(trainer, trainer.damaged and f"{trainer.damaged}; going on from step {trainer.t}")
         world.wait()  # all have read what the first may now write anew
         if recipe.epochs != opened.recipe.epochs:
             if world.first:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,11 +19,12 @@ _ABOUT = {f"checkpoint/{name}": torch.tensor(0) for name in ("format", "step", "
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stands: its step, its tensors and how long its metrics were."""
+    """Where a run stands: its step, its tensors, how long its metrics were, and what newer ones are damaged."""
 
     step: int
     tensors: dict[str, Tensor]
     metrics_bytes: int
+    damaged: tuple[str, ...] = ()
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors under `prefix/`, without it."""
@@ -59,10 +60,10 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 
     Raises `RunError` where there are some and none is complete.
     """
-    reasons = []
+    reasons: list[str] = []
     for path in _newest_first(folder):
         try:
-            return _read(path)
+            return replace(_read(path), damaged=tuple(reasons))
         except (RunError, ValueError) as error:
             reasons.append(str(error))
     if not reasons:

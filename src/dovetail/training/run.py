@@ -61,6 +61,15 @@ class Run:
         """Whether the run came to its end."""
         return (self.path / MODEL).exists()
 
+    def damage(self) -> str:
+        """What is wrong with the file of the model, if it is there."""
+        try:
+            if self.finished:
+                read_weights(self.path)
+        except RunError as error:
+            return str(error)
+        return ""
+
     @cached_property
     def source(self) -> Source:
         """The run's data, read again; raises `DataError` where they are not what they were."""
@@ -80,10 +89,18 @@ class Run:
             device = torch.device("cpu")
         system = System(dataclasses.replace(self.recipe, device=str(device)), self.facts)
         if not (self.path / (BEST if best else MODEL)).exists():
-            reason = "no best model, which needs validation data" if best else "no model: it has not come to its end"
+            reason = (
+                "no best model, which needs validation data"
+                if best
+                else "no model: it has not come to its end, or the file is gone"
+            )
             raise RunError(f"{self.path} has {reason}; go on with: dovetail resume {self.path}")
         try:
             system.take(read_weights(self.path, best))
+        except RunError as error:
+            raise RunError(
+                f"{error}. To write it anew: dovetail resume {self.path}" if not best else str(error)
+            ) from None
         except ValueError as error:
             raise RunError(f"{self.path}: its model does not fit its recipe: {error}") from None
         return system.to(device).eval()

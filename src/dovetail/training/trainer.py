@@ -87,6 +87,7 @@ class Trainer:
         self.buffers = list(self.system.network.buffers())  # running averages, taken back where a step is left out
         self._buffers_before = [buffer.clone() for buffer in self.buffers]
         self.t = 0
+        self.damaged = ""  # what is wrong with checkpoints newer than the one that was loaded
         self.evaluate_every = self.span.steps(recipe.evaluate)
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
         self._shares: dict[float, Tensor] = {}
@@ -286,4 +287,5 @@ class Trainer:
                 f"{self.folder}: its checkpoint of step {checkpoint.step} does not fit its recipe: {error}"
             ) from None
         self.t = checkpoint.step
+        self.damaged = "; ".join(checkpoint.damaged)
         return True
