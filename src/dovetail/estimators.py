@@ -165,7 +165,7 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
         if first:
             self.classes_ = np.unique(y if classes is None else classes)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class only, {self.classes_[0]!r}: a classifier needs two at least")
+            raise ValueError(f"y has one class only, {self.classes_[0]}: a classifier needs two at least")
         numbers = np.searchsorted(self.classes_, y)
         strange = (self.classes_[np.minimum(numbers, len(self.classes_) - 1)] != y).nonzero()[0]
         if len(strange):

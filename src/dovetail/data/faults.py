@@ -22,14 +22,15 @@ class Faults:
     'photos: left out 1 of 4: photos/a.png: broken'
     """
 
-    def __init__(self, name: str, on_error: OnError = "stop", most: float = 0.0) -> None:
+    def __init__(self, name: str, on_error: OnError | None = None, most: float = 0.0) -> None:
         self.name, self.skips, self.most = name, on_error == "skip", most
+        self.advice = " (on_error: skip goes on without it)" if on_error else ""  # where there is such an option
         self.messages: list[str] = []
 
     def note(self, message: str) -> None:
         """A broken example; raises `DataError` where the first one is to stop the run."""
         if not self.skips:
-            raise DataError(message)
+            raise DataError(message + self.advice)
         self.messages.append(message)
 
     def settle(self, total: int) -> str:
