@@ -18,7 +18,9 @@ import torch
 from training.systems import NETWORK, contents, small, write_small
 
 import dovetail as dt
+from dovetail.objectives.objective import Objective
 from dovetail.recipe.errors import RecipeError
+from dovetail.recipe.facts import Target
 from dovetail.training import Run
 from dovetail.training.replicas import in_buckets
 from dovetail.training.tensors import read_tensors
@@ -208,6 +210,18 @@ def test_a_rule_that_looks_beyond_its_element_cannot_shard(tmp_path: Path) -> No
 
     with pytest.raises(RecipeError, match="shard: the rule 'lengths' does not move each element by itself"):
         dt.train(small(shard=True, optimizer={"rule": lengths()}), run="refused")
+
+
+def test_an_objective_with_parameters_cannot_shard(tmp_path: Path) -> None:
+    @dt.objective
+    def tempered(data: Target) -> Objective:
+        """A softmax whose temperature is learned."""
+        made: Any = dt.softmax().make(data)
+        made.temperature = torch.nn.Parameter(torch.ones(()))
+        return made
+
+    with pytest.raises(RecipeError, match="shard: the objective 'tempered' has parameters"):
+        dt.train(small(shard=True, objective=tempered()), run="refused")
 
 
 def test_a_signal_to_any_process_saves_and_stops_all_at_one_step(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sums over the processes of one host, in memory that they share: a third of the way by sockets."""
+"""Sums over the processes of one host, in memory that they share: a quarter of the time by sockets."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ class Shards(Alone):
         }
 
     def parameters(self) -> list[tuple[str, Tensor]]:
-        return [(name, self.rows.get(name, parameter)) for name, parameter in self.system.named_parameters()]
+        return list(self.rows.items())
 
     def collect(self, descent: Descent) -> list[float]:
         """Hand the rows' gradients over, which FSDP has added up already."""

@@ -83,6 +83,10 @@ class Trainer:
                 f"shard: the rule '{recipe.optimizer.rule.name}' does not move each element by itself, so it cannot "
                 "work on rows; leave shard out, or take another rule (sgd, adam)"
             )
+        if recipe.shard and any(name.startswith("objective.") for name in self.descent.names):
+            raise RecipeError(
+                f"shard: the objective '{recipe.objective.name}' has parameters, and only a network's can be spread"
+            )
         self.state = State(len(self.descent.names))
         self.buffers = list(self.system.network.buffers())  # running averages, taken back where a step is left out
         self._buffers_before = [buffer.clone() for buffer in self.buffers]
