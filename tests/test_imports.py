@@ -18,11 +18,12 @@ MAY_IMPORT = {
     "objectives": {"recipe"},
     "optim": {"recipe"},
     "data": {"recipe"},
-    "training": {"recipe", "layers", "objectives", "optim", "data"},
+    "training": {"recipe", "layers", "objectives", "optim", "data", "synthetic"},
+    "synthetic": {"recipe"},
     "proofs": {"recipe", "training"},
     "cli": {"recipe", "data", "training", "proofs"},
     "estimators": {"recipe", "data", "training"},
-    "__init__": {"recipe", "layers", "objectives", "optim", "data", "training", "estimators"},
+    "__init__": {"recipe", "layers", "objectives", "optim", "data", "synthetic", "training", "estimators"},
     "__main__": {"cli"},
 }
 ONLY_SYSTEM_MODULES = {"layers", "objectives"}

@@ -21,6 +21,7 @@ _NAMES = {
     "Run": "training",
     "Source": "data.source",
     "Spec": "recipe.spec",
+    "average": "recipe",
     "build": "recipe.build",
     "init": "recipe",
     "layer": "recipe",
@@ -37,13 +38,14 @@ _NAMES = {
 _ROOMS = ("layers", "objectives", "optim", "data")  # whose registered parts are public names: dt.conv, dt.softmax
 
 if TYPE_CHECKING:
+    from . import synthetic as synthetic
     from .data import *
     from .data.source import Source
     from .estimators import Classifier, Regressor
     from .layers import *
     from .objectives import *
     from .optim import *
-    from .recipe import init, layer, objective, rule, schedule, source, transform
+    from .recipe import average, init, layer, objective, rule, schedule, source, transform
     from .recipe.build import build
     from .recipe.errors import DovetailError
     from .recipe.recipe import Recipe, parse
@@ -75,6 +77,8 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         globals()[name] = getattr(_import(_NAMES[name]), name)
         return globals()[name]
+    if name == "synthetic":  # its parts stay under it: some have names that others have, too
+        return _import(name)
     if not name.startswith("_"):
         for room in _ROOMS:
             module = _import(room)
@@ -86,4 +90,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     parts = [name for room in _ROOMS for name in _import(room).__all__]
-    return sorted({*_NAMES, "load", *parts})
+    return sorted({*_NAMES, "load", "synthetic", *parts})

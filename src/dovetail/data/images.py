@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..recipe.errors import DataError
@@ -14,13 +15,24 @@ from .source import Examples, InMemory, Source, fingerprint, sizes
 from .split import split
 from .statistics import border_brightness, class_target, image_statistics
 
-Normalize = Literal["standard", "unit", "none"]
+Normalize = Annotated[
+    Literal["standard", "unit", "none"] | Annotated[list[float], Field(min_length=2, max_length=2)],
+    "standard, unit, none or two numbers: what black and white become",
+]
 Fit = Literal["stretch", "crop", "pad"]
 
 
 def image_input(images: Tensor, normalize: Normalize, fit: Fit = "stretch") -> Input:
-    """How uint8 images become float: `standard` (mean 0, deviation 1 a channel), `unit` (0 to 1) or `none`."""
+    """How uint8 images become float: `standard` (mean 0, deviation 1 a channel), `unit` (0 to 1), `none`, or two
+    numbers, what 0 and 255 become. Raises `ValueError` where these are the same.
+    """
     shape, border = list(images.shape[1:]), border_brightness(images)
+    if isinstance(normalize, list):
+        black, white = normalize
+        if black == white:
+            raise ValueError(f"normalize: black and white cannot both become {black:g}")
+        deviation = [255 / (white - black)]
+        return Input("image", shape, "uint8", [-black * deviation[0]], deviation, fit=fit, border=border)
     if normalize == "none":
         return Input("image", shape, "uint8", fit=fit, border=border)
     if normalize == "unit":

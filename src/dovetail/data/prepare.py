@@ -11,6 +11,7 @@ from ..recipe.facts import Input
 class Prepare:
     """y = (v - mean) / deviation, one mean for all values or one a channel (the first axis of an example).
 
+    Between `values` (bytes as 0 to 1) and `normalized` images may be changed; together they are the whole.
     Shapes: (N, *S) -> (N, *S) of `dtype` on `device`.
 
     >>> prepare = Prepare(Input("array", [1], "uint8", [100.0], [50.0]), torch.device("cpu"), torch.float32)
@@ -31,6 +32,7 @@ class Prepare:
             self.scale = (1 / wide).to(device, dtype)
             self.shift = (torch.tensor(mean, dtype=torch.float64).view(view) / wide).to(device, dtype)
         self.plain = not deviation
+        self.range = 255.0 if input.dtype == "uint8" else 1.0
 
     def __call__(self, raw: Tensor) -> Tensor:
         x = raw.to(self.device, self.dtype, non_blocking=True)
@@ -39,3 +41,12 @@ class Prepare:
         if x is raw:
             return x.mul(self.scale).sub_(self.shift)
         return x.mul_(self.scale).sub_(self.shift)
+
+    def values(self, raw: Tensor) -> Tensor:
+        """Stored values as numbers on the device, bytes as 0 to 1."""
+        x = raw.to(self.device, self.dtype, non_blocking=True)
+        return x if self.range == 1 else x.mul_(1 / self.range)
+
+    def normalized(self, x: Tensor) -> Tensor:
+        """Numbers as `values` gives them, normalized."""
+        return x.mul(self.range) if self.plain else x.mul(self.scale * self.range).sub_(self.shift)

@@ -20,13 +20,19 @@ Pads = Annotated[int, Field(ge=0)] | list[Annotated[int, Field(ge=0)]]
 
 @layer
 def maxpool(
-    x: Tensor, size: Sizes = 2, stride: Sizes | None = None, pad: Pads = 0, round_up: bool = False
+    x: Tensor,
+    size: Sizes = 2,
+    stride: Sizes | None = None,
+    pad: Pads = 0,
+    round_up: bool = False,
+    shrink: bool = False,
 ) -> nn.Module:
     """The largest value of each patch, y[n, c, u] = max over k < size of x[n, c, stride * u + k - pad].
 
     Shapes: (N, C, *S) -> (N, C, *S'), S' = (S + 2 pad - size) // stride + 1, the quotient rounded up with `round_up`;
     a patch that would begin beyond the input is left out. Stride is size unless given. 1 to 3 spatial axes. Padding is
-    never the largest. Raises `ValueError` for a pad above half the size, or a size above the padded input's.
+    never the largest. Raises `ValueError` for a pad above half the size, and for a size above the padded input's,
+    which with `shrink` becomes the input's instead.
 
     >>> import dovetail as dt, torch
     >>> dt.build([dt.maxpool(2)], torch.zeros(1, 1, 4, 4))(torch.arange(16.0).view(1, 1, 4, 4)).flatten()
@@ -34,13 +40,18 @@ def maxpool(
     """
     axes = spatial_axes(x)
     kind: Any = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[axes - 1]
-    module: nn.Module = kind(*_windows(x, size, stride, pad), ceil_mode=round_up)
+    module: nn.Module = kind(*_windows(x, size, stride, pad, shrink), ceil_mode=round_up)
     return module
 
 
 @layer
 def avgpool(
-    x: Tensor, size: Sizes = 2, stride: Sizes | None = None, pad: Pads = 0, round_up: bool = False
+    x: Tensor,
+    size: Sizes = 2,
+    stride: Sizes | None = None,
+    pad: Pads = 0,
+    round_up: bool = False,
+    shrink: bool = False,
 ) -> nn.Module:
     """The mean of each patch, y[n, c, u] = mean over k < size of x[n, c, stride * u + k - pad]; padding counts as 0.
 
@@ -52,13 +63,15 @@ def avgpool(
     """
     axes = spatial_axes(x)
     kind: Any = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)[axes - 1]
-    module: nn.Module = kind(*_windows(x, size, stride, pad), ceil_mode=round_up)
+    module: nn.Module = kind(*_windows(x, size, stride, pad, shrink), ceil_mode=round_up)
     return module
 
 
-def _windows(x: Tensor, size: Sizes, stride: Sizes | None, pad: Pads) -> tuple[tuple[int, ...], ...]:
+def _windows(x: Tensor, size: Sizes, stride: Sizes | None, pad: Pads, shrink: bool) -> tuple[tuple[int, ...], ...]:
     axes = spatial_axes(x)
     sizes, pads = per_axis(size, axes), per_axis(pad, axes)
+    if shrink:
+        sizes = tuple(min(s, there + 2 * p) for s, there, p in zip(sizes, x.shape[2:], pads, strict=True))
     if any(2 * p > s for p, s in zip(pads, sizes, strict=True)):
         raise ValueError(f"pad {pad} is more than half the size {size}")
     require_room(x, sizes, pads)
@@ -96,14 +109,14 @@ class Subsample(nn.Module):
 
     def __init__(self, maps: int, size: tuple[int, ...]) -> None:
         super().__init__()
-        self.size = size
+        self.kernel_size = self.stride = size
         self.weight = nn.Parameter(torch.empty(maps, 1).uniform_(0, 2 / math.prod(size)))
         self.bias = nn.Parameter(torch.zeros(maps))
 
     def forward(self, x: Tensor) -> Tensor:
-        pool = (nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d)[len(self.size) - 1]
-        shape = (1, -1, *[1] * len(self.size))
-        sums = pool(x, self.size) * math.prod(self.size)
+        pool = (nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d)
+        shape = (1, -1, *[1] * len(self.kernel_size))
+        sums = pool[len(self.kernel_size) - 1](x, self.kernel_size) * math.prod(self.kernel_size)
         return sums * self.weight.view(shape) + self.bias.view(shape)
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated, Any
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..recipe import layer
+from .convolution import per_axis, spatial_axes
+
+Count = Annotated[int, Field(ge=0)]
 
 
 @layer
@@ -36,3 +41,19 @@ def reshape(x: Tensor, shape: list[int]) -> nn.Module:
     if values % known or (-1 not in shape and values != known):
         raise ValueError(f"{values} values do not fill the shape {shape}")
     return nn.Unflatten(1, shape) if x.dim() == 2 else nn.Sequential(nn.Flatten(), nn.Unflatten(1, shape))
+
+
+@layer
+def pad(x: Tensor, size: Count | list[Count], value: float = 0.0) -> nn.Module:
+    """Put `size` more positions of a fixed value at both ends of every spatial axis, one size or one an axis.
+
+    Shapes: (N, C, *S) -> (N, C, *(S + 2 size)), 1 to 3 spatial axes.
+
+    >>> import dovetail as dt, torch
+    >>> dt.build([dt.pad(1, value=9.0)], torch.zeros(1, 1, 2))(torch.zeros(1, 1, 2))
+    tensor([[[9., 0., 0., 9.]]])
+    """
+    sizes = per_axis(size, spatial_axes(x))
+    kind: Any = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)[len(sizes) - 1]
+    module: nn.Module = kind(tuple(end for one in reversed(sizes) for end in (one, one)), value)
+    return module

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ..recipe.recipe import Optimizer
 from ..recipe.span import Span
+from .averages import Averages
 from .constraints import constrain
 from .groups import grouped
 from .rates import scheduled
@@ -21,7 +23,8 @@ class Descent:
 
     `update(t)` leaves the step out where the gradient is not finite or too long, clips, sets each group's rate, lets
     the rule move the parameters and brings them back within their constraints. Whatever it remembers is tensors, in
-    `state()`. Where the parameters are parts of others, `total` makes of sums over these parts sums over all.
+    `state()`. Where the parameters are parts of others, `total` makes of sums over these parts sums over all. Where the
+    weights are averaged, `buffers` (running statistics) are, too.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class Descent:
         span: Span,
         guard: bool = True,
         total: Callable[[list[float]], list[float]] | None = None,
+        buffers: Iterable[tuple[str, Tensor]] = (),
     ) -> None:
         trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
         self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", grouped(trained, settings))
@@ -42,6 +46,10 @@ class Descent:
         self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
         self.norm = 0.0  # of the latest gradient, before clipping
+        self.averages: Averages | None = None
+        if settings.average is not None:
+            share = settings.average.make_at("optimizer.average", span)
+            self.averages = Averages([*trained, *buffers], share)
 
     def update(self, t: int, longest: float = math.inf) -> bool:
         """Move the parameters by the gradients of step t.
@@ -63,7 +71,13 @@ class Descent:
         self.optimizer.step()
         if self.constrained:
             constrain(self.constrained)
+        if self.averages is not None:
+            self.averages.update(t)
         return True
+
+    def evaluated(self) -> AbstractContextManager[None]:
+        """Within it, the parameters are what is to be tested and kept: their averages, where there are such."""
+        return nullcontext() if self.averages is None else self.averages.in_place()
 
     def gradients(self) -> list[Tensor]:
         """Every parameter's gradient; zeros where this process's examples gave it none."""
@@ -78,8 +92,8 @@ class Descent:
             parameter.grad = None
 
     def state(self) -> dict[str, Tensor]:
-        """What the rule remembers, as tensors by parameter name: `network.0.weight/momentum_buffer`."""
-        kept = {}
+        """What is remembered, as tensors by parameter name: `network.0.weight/momentum_buffer`."""
+        kept = {} if self.averages is None else self.averages.state()
         for group in self.optimizer.param_groups:
             for name, parameter in zip(group["names"], group["params"], strict=True):
                 for key, value in self.optimizer.state.get(parameter, {}).items():
@@ -90,8 +104,10 @@ class Descent:
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `state()` gave; PyTorch moves each tensor to where its rule wants it.
 
-        Raises `ValueError` for what no parameter could remember.
+        Raises `ValueError` for what no parameter could remember, and for averages that are missing.
         """
+        if self.averages is not None:
+            tensors = self.averages.load(tensors)
         saved = self.optimizer.state_dict()
         by_name: dict[str, dict[str, Tensor]] = {}
         shapes = {name: p.shape for name, p in zip(self.names, self.parameters, strict=True)}

@@ -26,7 +26,7 @@ def prove_build(recipe: Recipe, folder: Path) -> Verdict:
     source = make_source(recipe.data, Path.cwd())
     trainer = Trainer(recipe, source, folder)
     trainer.system.train()
-    (batch, *_), system = trainer.micro_batches(), trainer.system
+    (batch, *_), system = trainer.feed.at(trainer.t), trainer.system
     output = system.output(batch.input)
     losses = system.objective.loss(output, batch.target)
     losses.sum().backward()

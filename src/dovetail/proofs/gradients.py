@@ -35,7 +35,7 @@ def prove_gradients(recipe: Recipe, folder: Path) -> Verdict:
     trainer = Trainer(exact, make_source(exact.data, Path.cwd()), folder)
     system = trainer.system
     system.train()
-    (batch, *_) = trainer.micro_batches()
+    (batch, *_) = trainer.feed.at(trainer.t)
     buffers = [(buffer, buffer.clone()) for buffer in system.buffers()]
 
     def loss() -> Tensor:

@@ -15,6 +15,9 @@ init: Kind[Any, Callable[..., Any]] = Kind("init", "inits")
 objective: Kind[Any, nn.Module] = Kind("objective", "objectives")
 rule: Kind[Any, Any] = Kind("rule", "rules")
 schedule: Kind[Any, Callable[[int], float]] = Kind("schedule", "schedules")
+average: Kind[Any, Callable[[int], float]] = Kind("average", "averages")
 source: Kind[Any, Any] = Kind("source", "sources")
-transform: Kind[Tensor, Callable[..., Tensor]] = Kind("transform", "transforms")
-kinds: tuple[Kind[Any, Any], ...] = (layer, init, objective, rule, schedule, source, transform)
+transform: Kind[Tensor, Any] = Kind("transform", "transforms")
+kinds: tuple[Kind[Any, Any], ...] = (
+    layer, init, objective, rule, schedule, average, source, transform,
+)  # fmt: skip

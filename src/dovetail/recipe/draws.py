@@ -7,6 +7,7 @@ hold different rows of one global batch, draw what one process would have drawn.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
@@ -53,9 +54,24 @@ class Draws:
 
     def keep(self, x: Tensor, probability: float, purpose: str) -> Tensor:
         """A mask like `x` (N, ...), 1 with the given probability, else 0."""
-        if x.is_meta:
-            return torch.empty_like(x)
-        rows = self.first + x.shape[0]
-        mask = torch.empty((rows, *x.shape[1:]), dtype=x.dtype, device=x.device)
-        mask.bernoulli_(probability, generator=generator(self.seed, purpose, self.step, x.device))
-        return mask[self.first :]
+        return self._rows(x, x.shape, purpose, lambda out, g: out.bernoulli_(probability, generator=g))
+
+    def uniform(self, like: Tensor, shape: tuple[int, ...], purpose: str) -> Tensor:
+        """A tensor (N, ...) of the type and device of another, uniform in 0 to 1."""
+        return self._rows(like, shape, purpose, lambda out, g: out.uniform_(generator=g))
+
+    def normal(self, like: Tensor, shape: tuple[int, ...], purpose: str) -> Tensor:
+        """A tensor (N, ...) of the type and device of another, normal with mean 0 and deviation 1."""
+        return self._rows(like, shape, purpose, lambda out, g: out.normal_(generator=g))
+
+    def gamma(self, like: Tensor, shape: tuple[int, ...], alpha: float, purpose: str) -> Tensor:
+        """A tensor (N, ...) of the type and device of another, of the gamma distribution of that shape and scale 1."""
+        return self._rows(like, shape, purpose, lambda out, g: torch._standard_gamma(out.fill_(alpha), generator=g))
+
+    def _rows(
+        self, like: Tensor, shape: Sequence[int], purpose: str, fill: Callable[[Tensor, torch.Generator], Tensor]
+    ) -> Tensor:
+        if like.is_meta:
+            return like.new_empty(shape)
+        rows = like.new_empty((self.first + shape[0], *shape[1:]))
+        return fill(rows, generator(self.seed, purpose, self.step, like.device))[self.first :]

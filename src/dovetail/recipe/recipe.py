@@ -16,7 +16,18 @@ from .node import Node
 from .override import override
 from .place import fail
 from .span import Length
-from .spec import InitSpec, Layers, ObjectiveSpec, RuleSpec, ScheduleSpec, SourceSpec, Spec, register_rooms
+from .spec import (
+    AverageSpec,
+    InitSpec,
+    Layers,
+    ObjectiveSpec,
+    RuleSpec,
+    ScheduleSpec,
+    SourceSpec,
+    Spec,
+    Transforms,
+    register_rooms,
+)
 
 MOST_BYTES = 10 << 20  # of a recipe's file
 Positive = Annotated[int, Field(gt=0)]
@@ -61,6 +72,7 @@ class Optimizer:
     clamp: Above | None = None
     outlier: Annotated[float, Field(gt=1)] | None = None
     patience: Positive = 10
+    average: AverageSpec | None = None  # of the weights, to test and to keep; training goes on from the weights
     groups: dict[str, Group] = field(default_factory=dict)
 
 
@@ -71,6 +83,7 @@ class Recipe:
     network: Layers
     objective: ObjectiveSpec
     data: SourceSpec
+    synthetic: Transforms = field(default_factory=list)  # how training images are changed each time they are seen
     optimizer: Optimizer = field(default_factory=Optimizer)
     epochs: Epochs = 10  # 0.5 is half a pass over the training part
     batch: Positive = 64

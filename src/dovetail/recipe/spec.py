@@ -162,7 +162,7 @@ class Kind(Generic[K, R]):
 @cache
 def register_rooms() -> None:
     """Import the rooms whose parts recipes name. By name: nothing here depends on what they hold."""
-    for room in ("layers", "objectives", "optim", "data"):
+    for room in ("layers", "objectives", "optim", "data", "synthetic"):
         importlib.import_module(f"dovetail.{room}")
 
 
@@ -197,4 +197,6 @@ InitSpec = Annotated[Spec, Of("init")]
 ObjectiveSpec = Annotated[Spec, Of("objective")]
 RuleSpec = Annotated[Spec, Of("rule")]
 ScheduleSpec = Annotated[Spec, Of("schedule")]
+AverageSpec = Annotated[Spec, Of("average")]
 SourceSpec = Annotated[Spec, Of("source")]
+Transforms = Annotated[list[Spec], Of("transform", chain=True)]

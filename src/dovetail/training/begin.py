@@ -133,7 +133,7 @@ def _go_on(opened: Run, overrides: tuple[str, ...], data: Spec | None, watch: Wa
             raise UsageError(f"{opened.path} is at its end. To train longer: {longer}")
         source = make_source(data or recipe.data, opened.here, opened.facts)
         trainer = Trainer(recipe, source, opened.path, watch.hooks, world)
-        before = rate_of(opened.recipe, trainer.batches.epoch_steps)
+        before = rate_of(opened.recipe, trainer.feed.batches.epoch_steps)
         if not trainer.load():  # stopped before its first checkpoint
             _take_over(trainer, opened.here, watch)
         watch.remark(trainer, damage and f"{damage}; it is written anew")

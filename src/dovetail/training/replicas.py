@@ -204,8 +204,8 @@ class Shards(Alone):
 
         kept = {}
         for key, tensor in sorted(descent.state().items()):  # all gather in one order, whatever order a file had
-            like = self.whole[key.rpartition("/")[0]]
-            if tensor.dim():
+            like = self.whole.get(key.rpartition("/")[0])
+            if like is not None and tensor.dim():
                 tensor = DTensor.from_local(
                     tensor, self.mesh, [Shard(0)], run_check=False, shape=like.shape, stride=like.stride()
                 )
@@ -213,8 +213,11 @@ class Shards(Alone):
         return kept
 
     def own(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """This process's rows of whole tensors that a rule remembers."""
-        return {name: self._rows_of(tensor) if tensor.dim() else tensor for name, tensor in tensors.items()}
+        """This process's rows of whole tensors that are remembered of parameters; buffers are in all processes."""
+        return {
+            key: self._rows_of(tensor) if tensor.dim() and key.rpartition("/")[0] in self.whole else tensor
+            for key, tensor in tensors.items()
+        }
 
     def _rows_of(self, tensor: Tensor) -> Tensor:
         pieces = tensor.chunk(self.world.size)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..layers.heads import main_of
 from ..optim.descent import Descent
 from ..recipe.build import push, shape_text, spec_of
 from ..recipe.check import has_specs
@@ -21,13 +22,15 @@ from ..recipe.recipe import Recipe, load
 from ..recipe.span import Span
 from ..recipe.spec import Spec
 from .machine import dtype_of, resolved
+from .receptive import Fields
 from .run import make_source
 from .system import System
 
 
 @dataclass(frozen=True)
 class Row:
-    """A layer: where its parameters are, its name, output shape, parameters and multiply-adds an example.
+    """A layer: where its parameters are, its name, output shape, how much of the input a unit sees, parameters and
+    multiply-adds an example.
 
     Layers inside a combinator have rows of their own, one level deeper, which its row sums up.
     """
@@ -36,6 +39,7 @@ class Row:
     depth: int
     layer: str
     output: str
+    sees: str
     parameters: int
     multiply_adds: int
 
@@ -54,13 +58,13 @@ class Table:
         return {**vars(self), "rows": [vars(row) for row in self.rows]}
 
     def __str__(self) -> str:
-        lines = [("", "layer", "output", "parameters", "multiply-adds"), ("", "input", self.input, "", "")]
+        lines = [("", "layer", "output", "sees", "parameters", "multiply-adds"), ("", "input", self.input, "", "", "")]
         for row in self.rows:
             name = "  " * row.depth + row.layer
-            lines.append((row.place, name, row.output, f"{row.parameters:,}", f"{row.multiply_adds:,}"))
-        lines.append(("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
-        widths = [max(len(row[i]) for row in lines) for i in range(5)]
-        left = "{:<{}}  {:<{}}  {:<{}}  {:>{}}  {:>{}}"
+            lines.append((row.place, name, row.output, row.sees, f"{row.parameters:,}", f"{row.multiply_adds:,}"))
+        lines.append(("", "total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
+        widths = [max(len(row[i]) for row in lines) for i in range(6)]
+        left = "{:<{}}  {:<{}}  {:<{}}  {:<{}}  {:>{}}  {:>{}}"
         text = [left.format(*(x for pair in zip(row, widths, strict=True) for x in pair)).rstrip() for row in lines]
         rule = "  ".join("-" * width for width in widths)
         text.insert(1, rule)
@@ -75,7 +79,7 @@ def table(recipe: Recipe, facts: Facts) -> Table:
     recipe = resolved(recipe)
     system = System(recipe, facts, device="meta")
     x = torch.empty((2, *facts.input.shape), dtype=dtype_of(recipe), device="meta")
-    with _Watch(system).running() as watch:
+    with _Watch(system, x).running() as watch:
         push(system.network, x)
     parameters = sum(p.numel() for p in system.parameters())
     memory = _memory(system, recipe, watch.activations)
@@ -86,8 +90,9 @@ def table(recipe: Recipe, facts: Facts) -> Table:
 class _Watch:
     """Notes what each layer answers and how many multiply-adds it takes, as a specimen of two goes through."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, x: Tensor) -> None:
         self.network, self.activations = system.network, 0
+        self.fields = Fields(x)
         self.rows: list[Row] = []
         self._counter = FlopCounterMode(display=False)
         self._open: list[tuple[int, int]] = []  # of the layers around: their row, and the work before them
@@ -96,9 +101,8 @@ class _Watch:
     def running(self) -> Iterator[_Watch]:
         handles = []
         for place, module in self.network.named_modules():
-            if module in spec_of:
-                handles.append(module.register_forward_pre_hook(lambda m, _, place=place: self._enter(m, place)))
-                handles.append(module.register_forward_hook(lambda m, _, output: self._leave(m, output)))
+            handles.append(module.register_forward_pre_hook(lambda m, x, place=place: self._enter(m, place, x[0])))
+            handles.append(module.register_forward_hook(lambda m, x, output: self._leave(m, x[0], output)))
         try:
             with self._counter:
                 yield self
@@ -106,15 +110,23 @@ class _Watch:
             for handle in handles:
                 handle.remove()
 
-    def _enter(self, module: nn.Module, place: str) -> None:
+    def _enter(self, module: nn.Module, place: str, x: Any) -> None:
+        self.fields.enter(x)
+        if module not in spec_of:
+            return
         parameters = sum(p.numel() for p in module.parameters())
-        self.rows.append(Row(place, len(self._open), _label(spec_of[module]), "", parameters, 0))
+        self.rows.append(Row(place, len(self._open), _label(spec_of[module]), "", "", parameters, 0))
         self._open.append((len(self.rows) - 1, self._counter.get_total_flops()))
 
-    def _leave(self, module: nn.Module, output: Any) -> None:
+    def _leave(self, module: nn.Module, x: Any, output: Any) -> None:
+        sees = self.fields.text(self.fields.leave(module, x, output))
+        if module not in spec_of:
+            return
+        output = main_of(output)
         index, before = self._open.pop()
         work = (self._counter.get_total_flops() - before) // 4  # two operations each, two examples
-        self.rows[index] = Row(**{**vars(self.rows[index]), "output": shape_text(output), "multiply_adds": work})
+        figures = {"output": shape_text(output), "sees": sees, "multiply_adds": work}
+        self.rows[index] = Row(**{**vars(self.rows[index]), **figures})
         if isinstance(output, Tensor) and index == len(self.rows) - 1:  # a combinator only hands on
             self.activations += math.prod(output.shape[1:])
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..layers.heads import Heads, main_of
 from ..objectives.objective import Objective
 from ..optim.groups import require_matches
 from ..recipe.build import BuildError, build_and_push, fill, shape_text
@@ -21,6 +22,13 @@ from .machine import autocast, dtype_of
 from .tensors import require_alike
 
 
+class Mixed(NamedTuple):
+    """The other targets (N, ...) that examples were mixed with, and the share (N,) that an example's own has."""
+
+    target: Tensor
+    share: Tensor
+
+
 class Batch(NamedTuple):
     """Examples as the system takes them; `first` is the row of the step's global batch at which they begin."""
 
@@ -28,6 +36,14 @@ class Batch(NamedTuple):
     target: Tensor
     weight: Tensor | None = None
     first: int = 0
+    mixed: Mixed | None = None
+
+    def rows(self, rows: range) -> Batch:
+        """Some of its examples."""
+        cut = slice(rows.start, rows.stop)
+        weight = None if self.weight is None else self.weight[cut]
+        mixed = None if self.mixed is None else Mixed(self.mixed.target[cut], self.mixed.share[cut])
+        return Batch(self.input[cut], self.target[cut], weight, self.first + rows.start, mixed)
 
 
 class System(nn.Module):
@@ -60,7 +76,13 @@ class System(nn.Module):
         if self.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _require_fit(self, last: Spec, output: Tensor) -> None:
+    def _require_fit(self, last: Spec, output: Any) -> None:
+        for side, _ in output.sides if isinstance(output, Heads) else ():
+            if not self.objective.fits(side.shape):
+                raise RecipeError(
+                    f"network: a side head ends in {shape_text(side)}, the objective takes {self.objective.expects()}"
+                )
+        output = main_of(output)
         if not isinstance(output, Tensor) or not self.objective.fits(output.shape):
             advice = ""
             if isinstance(output, Tensor) and output.dim() > 2:
@@ -105,8 +127,20 @@ class System(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss summed over the batch, weights applied."""
-        loss: Tensor = self.objective.loss(self.output(batch.input), batch.target)
+        output = self.output(batch.input)
+        loss = self._loss(output, batch.target)
+        if batch.mixed is not None:
+            other, share = batch.mixed
+            loss = share * loss + (1 - share) * self._loss(output, other)
         return loss.sum() if batch.weight is None else (loss * batch.weight).sum()
+
+    def _loss(self, output: Any, target: Tensor) -> Tensor:
+        """(N,): the objective's loss, with those of auxiliary heads."""
+        loss: Tensor = self.objective.loss(main_of(output), target)
+        if isinstance(output, Heads):
+            for side, weight in output.sides:
+                loss = loss + weight * self.objective.loss(side, target)
+        return loss
 
     def output(self, x: Tensor) -> Tensor:
         """The network's answer."""

@@ -7,15 +7,12 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..data.batches import Batches
-from ..data.prepare import Prepare
 from ..data.source import Source
 from ..optim.descent import Descent
 from ..optim.rules import moves_elements
@@ -24,6 +21,7 @@ from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from .across import spread
 from .evaluate import ALONE, evaluate
+from .feed import Feed
 from .journal import BEST, Journal
 from .machine import dtype_of
 from .replicas import Alone, Shards, copies
@@ -69,15 +67,13 @@ class Trainer:
             self.system.to(self.device)
         if world.size > 1:
             spread(self.system.network)
-        self.prepare = Prepare(source.facts.input, self.device, dtype_of(recipe))
-        parts = (
-            None if recipe.accumulate == world.size == 1 else partial(world.parts, recipe.batch // recipe.accumulate)
-        )
-        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, parts)
-        self.span = Span.of(self.batches.epoch_steps, recipe.epochs)
+        self.feed = Feed(recipe, source, self.device, world)
+        self.span = Span.of(self.feed.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
         self.replicas = Alone(self.system) if self.sharded else copies(self.system, world)
-        self.descent = Descent(self.replicas.parameters(), recipe.optimizer, self.span)
+        self.descent = Descent(
+            self.replicas.parameters(), recipe.optimizer, self.span, buffers=self.system.named_buffers()
+        )
         if recipe.shard and not moves_elements(self.descent.optimizer):
             raise RecipeError(
                 f"shard: the rule '{recipe.optimizer.rule.name}' does not move each element by itself, so it cannot "
@@ -101,7 +97,7 @@ class Trainer:
 
     def step(self) -> None:
         """Gradients of the global batch, summed over micro-batches and processes and divided once; then one update."""
-        batches = self.micro_batches()
+        batches = self.feed.at(self.t)
         count = self._count(batches)
         share = self._share(count)
         self.system.draws.step = self.t
@@ -138,7 +134,7 @@ class Trainer:
     def _count(self, batches: list[Batch]) -> float:
         """What the summed loss of the step is divided by; asks the other processes only where it must."""
         if self.world.size > 1 and self.system.counts_examples and batches[0].weight is None:
-            return self.batches.size(self.t)
+            return self.feed.batches.size(self.t)
         return self.world.sum([sum(map(self.system.count, batches))])[0]
 
     def _share(self, count: float) -> Tensor:
@@ -148,19 +144,6 @@ class Trainer:
                 count: torch.full((), 1 / count if count else 0.0, dtype=dtype_of(self.recipe), device=self.device)
             }
         return self._shares[count]
-
-    def micro_batches(self) -> list[Batch]:
-        """This process's examples of the present step, prepared, in as many parts as the recipe says."""
-        rows, (raw, target, weight) = self.batches.at(self.t)
-        target = target.to(self.device, non_blocking=True)
-        weight = weight if weight is None else weight.to(self.device, non_blocking=True)
-        if len(rows) == 1:
-            return [Batch(self.prepare(raw), target, weight, rows[0].start)]
-        sizes = [len(row) for row in rows]
-        inputs, targets = torch.split(raw, sizes), torch.split(target, sizes)
-        weights = [None] * len(rows) if weight is None else torch.split(weight, sizes)
-        parts = zip(rows, inputs, targets, weights, strict=True)
-        return [Batch(self.prepare(x), y, w, row.start) for row, x, y, w in parts]
 
     def _suspects(self) -> list[int]:
         """The parameters whose gradients are not finite, else the one whose gradient is longest."""
@@ -223,7 +206,13 @@ class Trainer:
         """Let each process keep its rows alone, of the parameters and of what the rule remembers."""
         remembered = self.descent.state()
         self.replicas = shards = Shards(self.system, self.world, self.device)
-        self.descent = Descent(shards.parameters(), self.recipe.optimizer, self.span, total=shards.total)
+        self.descent = Descent(
+            shards.parameters(),
+            self.recipe.optimizer,
+            self.span,
+            total=shards.total,
+            buffers=self.system.named_buffers(),
+        )
         self.descent.load(shards.own(remembered))
         self.buffers = list(self.system.network.buffers())
         self._buffers_before = [buffer.clone() for buffer in self.buffers]
@@ -231,16 +220,17 @@ class Trainer:
     def _finish(self) -> dict[str, Any]:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
         figures: dict[str, Any] = {}
-        if len(self.source.part("test")):
-            statistics = self._judge("test")
-            figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
-            self.journal.line({"step": self.t, "test": figures})
-        self.journal.model(self.replicas.weights())
+        with self.descent.evaluated():
+            if len(self.source.part("test")):
+                statistics = self._judge("test")
+                figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
+                self.journal.line({"step": self.t, "test": figures})
+            self.journal.model(self.replicas.weights())
         self.world.wait()
         return figures
 
     def _judge(self, part: str) -> dict[str, Tensor]:
-        return evaluate(self.system, self.source.part(part), self.prepare, self.recipe.batch, self.world)
+        return evaluate(self.system, self.source.part(part), self.feed.prepare, self.recipe.batch, self.world)
 
     def _evaluate(self, seconds: float, steps: int) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -253,11 +243,12 @@ class Trainer:
             names = [self.descent.names[i] for i in self.state.blame()]
             record["skipped"] = {"steps": int(self.state.skipped), "because_of": names}
         if len(self.source.part("validation")):
-            record["validation"] = self.system.objective.summary(self._judge("validation"))
-            value = next(iter(record["validation"].values()))
-            if value < self.state.best:
-                self.state.best = value
-                self.journal.model(self.replicas.weights(), BEST)
+            with self.descent.evaluated():
+                record["validation"] = self.system.objective.summary(self._judge("validation"))
+                value = next(iter(record["validation"].values()))
+                if value < self.state.best:
+                    self.state.best = value
+                    self.journal.model(self.replicas.weights(), BEST)
         self.journal.line(record)
         self.journal.timing({"step": self.t, "seconds": seconds, "steps_per_second": steps / seconds})
         if self.hooks.on_evaluation:

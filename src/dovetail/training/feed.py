@@ -1,0 +1,60 @@
+"""What each step trains on: its examples, as synthetic versions where the recipe asks for them, on the device."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..data.batches import Batches
+from ..data.prepare import Prepare
+from ..data.source import Source
+from ..recipe.draws import Draws
+from ..recipe.recipe import Recipe
+from ..synthetic.synthesis import Synthesis
+from .machine import dtype_of
+from .system import Batch, Mixed
+from .world import World
+
+
+class Feed:
+    """The batches of a run as this process trains on them, by step: in micro-batches, prepared.
+
+    Raises `RecipeError` where transforms do not suit the data.
+    """
+
+    def __init__(self, recipe: Recipe, source: Source, device: torch.device, world: World) -> None:
+        self.prepare = Prepare(source.facts.input, device, dtype_of(recipe))
+        self.synthesis = Synthesis(recipe.synthetic, source.facts.input) if recipe.synthetic else None
+        self.draws = Draws(recipe.seed)
+        self.device = device
+        whole = recipe.accumulate == world.size == 1
+        self.parts = None if whole else partial(world.parts, recipe.batch // recipe.accumulate)
+        self.whole = self.synthesis is not None and self.synthesis.mixes  # mixed before they are shared out
+        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, None if self.whole else self.parts)
+
+    def at(self, t: int) -> list[Batch]:
+        """This process's examples of step t, in as many parts as the recipe says."""
+        rows, (raw, target, weight) = self.batches.at(t)
+        target = target.to(self.device, non_blocking=True)
+        weight = weight if weight is None else weight.to(self.device, non_blocking=True)
+        self.draws.step = t
+        if len(rows) == 1 and not (self.whole and self.parts):
+            return [self._batch(raw, target, weight, rows[0].start)]
+        if self.whole and self.parts:
+            batch = self._batch(raw, target, weight, 0)
+            return [batch.rows(part) for part in self.parts(len(target))]
+        sizes = [len(row) for row in rows]
+        inputs, targets = torch.split(raw, sizes), torch.split(target, sizes)
+        weights = [None] * len(rows) if weight is None else torch.split(weight, sizes)
+        parts = zip(rows, inputs, targets, weights, strict=True)
+        return [self._batch(x, y, w, row.start) for row, x, y, w in parts]
+
+    def _batch(self, raw: Tensor, target: Tensor, weight: Tensor | None, first: int) -> Batch:
+        if self.synthesis is None:
+            return Batch(self.prepare(raw), target, weight, first)
+        self.draws.first = first
+        x, mix = self.synthesis(self.prepare.values(raw), self.draws)
+        mixed = None if mix is None else Mixed(target[mix.partner], mix.share)
+        return Batch(self.prepare.normalized(x), target, weight, first, mixed)
