@@ -20,6 +20,7 @@ _NAMES = {
     "Regressor": "estimators",
     "Run": "training",
     "Source": "data.source",
+    "Vote": "training",
     "Spec": "recipe.spec",
     "average": "recipe",
     "build": "recipe.build",
@@ -31,6 +32,7 @@ _NAMES = {
     "rule": "recipe",
     "schedule": "recipe",
     "show": "training",
+    "show_data": "training",
     "source": "recipe",
     "train": "training",
     "transform": "recipe",
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from .recipe.errors import DovetailError
     from .recipe.recipe import Recipe, parse
     from .recipe.spec import Spec
-    from .training import Run, resume, train
+    from .training import Run, Vote, resume, show_data, train
     from .training.show import show as show
 
 

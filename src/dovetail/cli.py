@@ -31,6 +31,7 @@ Overrides = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, for machines.")]
 Use = Annotated[list[str] | None, typer.Option("--use", help="A Python module that registers parts of your own.")]
+AsOne = Annotated[bool, typer.Option("--vote", help="Several runs answer as one: their probabilities are averaged.")]
 Best = Annotated[bool, typer.Option("--best", help="The best model on the validation part, not the last.")]
 
 
@@ -96,46 +97,76 @@ def _report(run: Any, as_json: bool) -> None:
 
 @app.command()
 def test(
-    run: RunName,
-    overrides: Annotated[list[str] | None, typer.Argument(help="Other data: data.table.path=new.csv")] = None,
+    words: Annotated[
+        list[str], typer.Argument(help="A run, or several with --vote; other data.", metavar="RUN [DATA.KEY=VALUE...]")
+    ],
     part: Annotated[str | None, typer.Option(help="train, validation, test or all.")] = None,
     best: Best = False,
+    vote: AsOne = False,
     use: Use = None,
     as_json: Json = False,
 ) -> None:
-    """Test a trained system, on its own test part or on other data."""
+    """Test a trained system, on its own test part or on other data (data.table.path=new.csv)."""
     from . import training
     from .training.progress import closing
 
     use_parts(use)
-    opened = training.Run(run)
-    figures = opened.test(training.other_data(opened, overrides or []), part, best)
+    opened, overrides = _opened(words, vote)
+    figures = opened.test(training.other_data(opened, overrides), part, best)
     print(json.dumps({"run": str(opened.path), "test": figures}) if as_json else closing(figures))
 
 
 @app.command()
 def predict(
-    run: RunName,
-    files: Annotated[list[Path], typer.Argument(help="Images, or CSV files (an answer a row).")],
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="A run (several with --vote); images, or CSV files (an answer a row).", metavar="RUN FILE..."
+        ),
+    ],
     best: Best = False,
     invert: Annotated[bool, typer.Option("--invert", help="Swap light and dark of images first.")] = False,
+    vote: AsOne = False,
     use: Use = None,
     as_json: Json = False,
 ) -> None:
     """Answer for new inputs: a JSON line each, with class and probability or value."""
-    from . import training
 
     use_parts(use)
-    for answer in training.Run(run).predict(files, best, invert):
+    opened, files = _opened(words, vote)
+    if not files:
+        raise UsageError(f"predict {' '.join(words)}: which files? Images, or CSV files")
+    for answer in opened.predict(files, best, invert):
         print(json.dumps(answer))
 
 
+def _opened(words: list[str], vote: bool) -> tuple[Any, list[str]]:
+    """The run that words begin with, or the vote of several, and the words behind."""
+    from . import training
+
+    runs, rest = training.runs_among(words, vote)
+    if vote and len(runs) < 2:
+        raise UsageError("--vote takes two runs at least: dovetail test RUN1 RUN2 --vote")
+    return training.Vote(runs) if vote else training.Run(runs[0]), rest
+
+
 @app.command()
-def show(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_json: Json = False) -> None:
-    """Show a system's layers: shapes, parameters, multiply-adds, memory; nothing is trained."""
+def show(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    data: Annotated[bool, typer.Option("--data", help="Draw training images and their synthetic versions.")] = False,
+    to: Annotated[str | None, typer.Option(help="The picture's file (default: RECIPE-data.png).")] = None,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
+    """Show a system's layers: shapes, what they see, parameters, multiply-adds, memory; nothing is trained."""
     from . import training
 
     use_parts(use)
+    if data:
+        path = training.show_data(recipe, *overrides or [], to=to)
+        print(json.dumps({"picture": str(path)}) if as_json else f"wrote {path}")
+        return
     table = training.show(recipe, *overrides or [])
     print(json.dumps(table.plain()) if as_json else table)
 

@@ -13,13 +13,15 @@ from ..recipe.draws import generator
 from .source import Examples, Fetched
 
 Parts = Callable[[int], list[range]]
+Order = Callable[[int], Tensor]
 
 
 class Batches:
     """The global batches of a run: a fresh shuffle an epoch, the last batch of an epoch smaller where need be.
 
     `parts` says which of a batch's rows this process sees, a function from their count to a range for each
-    micro-batch; without it there is one, of all.
+    micro-batch; without it there is one, of all. `order` says which examples an epoch sees one after another; it
+    is asked when the epoch before is over. Without it each is seen once, in a random order.
 
     >>> from dovetail.data.source import InMemory
     >>> five = InMemory(torch.arange(5), torch.arange(5))
@@ -28,9 +30,12 @@ class Batches:
     (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, examples: Examples, batch: int, seed: int, parts: Parts | None = None) -> None:
+    def __init__(
+        self, examples: Examples, batch: int, seed: int, parts: Parts | None = None, order: Order | None = None
+    ) -> None:
         self.examples, self.batch, self.seed, self.parts = examples, batch, seed, parts
         self.epoch_steps = -(-len(examples) // batch)
+        self.order = order
         self._epoch, self._order = -1, ()  # type: int, tuple[Tensor, ...]
         self._ahead: tuple[int, Future[Fetched]] | None = None
 
@@ -38,9 +43,12 @@ class Batches:
         """Which examples step t sees, in order."""
         epoch, step = divmod(t, self.epoch_steps)
         if epoch != self._epoch:
-            order = torch.randperm(len(self.examples), generator=generator(self.seed, "order", epoch))
+            order = self.order(epoch) if self.order else self._shuffled(epoch)
             self._epoch, self._order = epoch, torch.split(order, self.batch)
         return self._order[step]
+
+    def _shuffled(self, epoch: int) -> Tensor:
+        return torch.randperm(len(self.examples), generator=generator(self.seed, "order", epoch))
 
     def size(self, t: int) -> int:
         """How many examples step t sees, over all processes."""
@@ -56,7 +64,8 @@ class Batches:
             return rows, self.examples.fetch(own)
         ahead, self._ahead = self._ahead, None
         ready = ahead[1].result() if ahead and ahead[0] == t else self.examples.fetch(own)
-        self._ahead = (t + 1, self._fetcher.submit(self.examples.fetch, self._own(t + 1)[1]))
+        if self.order is None or (t + 1) % self.epoch_steps:  # else what comes next depends on this step
+            self._ahead = (t + 1, self._fetcher.submit(self.examples.fetch, self._own(t + 1)[1]))
         return rows, ready
 
     def _own(self, t: int) -> tuple[list[range], Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -37,6 +39,14 @@ class Classifier(Objective):
     def probabilities(self, output: Tensor) -> Tensor:
         """(N, classes): how likely each class is."""
         return output.float().softmax(1)
+
+    def margin(self, output: Tensor, target: Tensor) -> Tensor:
+        """(N,): how far the right class's score is above the best of the others; below 0 where the answer is wrong."""
+        output = output.to(wide(output))
+        if self.width == 1:
+            return signs(target, output) * output[:, 0]
+        own = output.gather(1, target[:, None])
+        return (own - output.scatter(1, target[:, None], -torch.inf).amax(1, keepdim=True))[:, 0]
 
     def decode(self, output: Tensor) -> Tensor:
         """(N,): the most probable class."""
@@ -83,6 +93,10 @@ class Softmax(Classifier):
         super().__init__(data, ("class",), weights, top)
         self.width, self.smoothing = data.width, smoothing
 
+    def pool(self, outputs: Sequence[Tensor]) -> Tensor:
+        """The log of the mean probability."""
+        return mean_in_log([output.to(wide(output)).log_softmax(1) for output in outputs])
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         loss = F.cross_entropy(output.to(wide(output)), target, reduction="none", label_smoothing=self.smoothing)
         return self.weighted(loss, target)
@@ -117,6 +131,9 @@ class Logistic(Classifier):
         if data.width != 2:
             raise ValueError(f"decides between two classes, the data have {data.width}; softmax takes more")
 
+    def pool(self, outputs: Sequence[Tensor]) -> Tensor:
+        return mean_odds(outputs)
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return self.weighted(binary_loss(output[:, 0], target), target.clamp(min=0))
 
@@ -148,16 +165,13 @@ def logistic(data: Target, weights: Weights = None) -> Objective:
 class Hinge(Classifier):
     def __init__(self, data: Target, margin: float, weights: Weights) -> None:
         super().__init__(data, ("class",), weights)
-        self.width, self.margin = data.width if data.width > 2 else 1, margin
+        self.width, self.least = data.width if data.width > 2 else 1, margin
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         output = output.to(wide(output))
         if self.width == 1:
-            loss = (self.margin - signs(target, output) * output[:, 0]).clamp(min=0)
-            return self.weighted(loss, target.clamp(min=0))
-        own = output.gather(1, target[:, None])
-        others = output.scatter(1, target[:, None], -torch.inf).amax(1)
-        return self.weighted((self.margin + others - own[:, 0]).clamp(min=0), target)
+            target = target.clamp(min=0)
+        return self.weighted((self.least - self.margin(output, target)).clamp(min=0), target)
 
     def decode(self, output: Tensor) -> Tensor:
         return (output[:, 0] > 0).long() if self.width == 1 else output.argmax(1)
@@ -193,6 +207,9 @@ class Labels(Objective):
         super().__init__()
         require(data, ("labels",), "multilabel")
         self.width, self.names = data.width, data.names or [str(number) for number in range(data.width)]
+
+    def pool(self, outputs: Sequence[Tensor]) -> Tensor:
+        return mean_odds(outputs)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         alike(output, target)
@@ -250,6 +267,17 @@ def multilabel(data: Target) -> Objective:
     tensor([1.3863])
     """
     return Labels(data)
+
+
+def mean_in_log(logs: Sequence[Tensor]) -> Tensor:
+    """The log of the mean of what the logs are of."""
+    return torch.stack(list(logs)).logsumexp(0) - math.log(len(logs))
+
+
+def mean_odds(outputs: Sequence[Tensor]) -> Tensor:
+    """The score f whose probability 1 / (1 + e^-f) is the mean of those of the outputs."""
+    wider = [output.to(wide(output)) for output in outputs]
+    return mean_in_log([F.logsigmoid(f) for f in wider]) - mean_in_log([F.logsigmoid(-f) for f in wider])
 
 
 def binary_loss(output: Tensor, target: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ..recipe import objective
 from ..recipe.facts import Target
-from .classification import Classifier, Weights, wide
+from .classification import Classifier, Weights, mean_in_log, wide
 from .objective import Objective
 
 
@@ -31,6 +32,13 @@ class Nearest(Classifier):
 
     def probabilities(self, output: Tensor) -> Tensor:
         return self.scores(output).softmax(1)[:, :-1]
+
+    def margin(self, output: Tensor, target: Tensor) -> Tensor:
+        return super().margin(-output, target)
+
+    def pool(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Minus the log of the mean posterior probability."""
+        return -mean_in_log([self.scores(output).log_softmax(1)[:, :-1] for output in outputs])
 
     def decode(self, output: Tensor) -> Tensor:
         return output.argmin(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -40,6 +41,10 @@ class Objective(nn.Module):
     @abstractmethod
     def summary(self, statistics: Statistics) -> dict[str, float]:
         """Figures from the sums; the first is the one that tells better from worse (lower is better)."""
+
+    def pool(self, outputs: Sequence[Tensor]) -> Tensor:
+        """One output from those of several networks, for their vote: the mean, unless the objective knows better."""
+        return torch.stack(list(outputs)).mean(0)
 
     def describe(self, output: Tensor) -> list[dict[str, Any]]:
         """One JSON-ready answer an example, for `predict`."""

@@ -77,6 +77,17 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
+class Relevance:
+    """How often an example is seen: more often the more it matters, by its `loss` or by how small its `margin` is.
+
+    Of an epoch's places the `share` goes to examples by their relevance, the rest to all alike.
+    """
+
+    by: Literal["loss", "margin"] = "loss"
+    share: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that determines a run; the same words in a file, on the command line and in Python."""
 
@@ -84,6 +95,7 @@ class Recipe:
     objective: ObjectiveSpec
     data: SourceSpec
     synthetic: Transforms = field(default_factory=list)  # how training images are changed each time they are seen
+    relevance: Relevance | None = None  # which examples are seen more often
     optimizer: Optimizer = field(default_factory=Optimizer)
     epochs: Epochs = 10  # 0.5 is half a pass over the training part
     batch: Positive = 64
@@ -107,7 +119,7 @@ class Recipe:
         shown = {}
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            data = _section(value, complete) if isinstance(value, Optimizer) else plain(value, complete)
+            data = _section(value, complete) if isinstance(value, Optimizer | Relevance) else plain(value, complete)
             default = _default(item)
             if complete or default is _REQUIRED or value != default:
                 shown[item.name] = data

@@ -14,6 +14,7 @@ from ..recipe.draws import Draws
 from ..recipe.recipe import Recipe
 from ..synthetic.synthesis import Synthesis
 from .machine import dtype_of
+from .relevance import Relevances
 from .system import Batch, Mixed
 from .world import World
 
@@ -32,7 +33,13 @@ class Feed:
         whole = recipe.accumulate == world.size == 1
         self.parts = None if whole else partial(world.parts, recipe.batch // recipe.accumulate)
         self.whole = self.synthesis is not None and self.synthesis.mixes  # mixed before they are shared out
-        self.batches = Batches(source.part("train"), recipe.batch, recipe.seed, None if self.whole else self.parts)
+        examples = source.part("train")
+        self.relevances: Relevances | None = None
+        if recipe.relevance is not None:
+            self.relevances = Relevances(len(examples), recipe.relevance, recipe.seed, world)
+        order = None if self.relevances is None else self.relevances.order
+        parts = None if self.whole else self.parts
+        self.batches = Batches(examples, recipe.batch, recipe.seed, parts, order)
 
     def at(self, t: int) -> list[Batch]:
         """This process's examples of step t, in as many parts as the recipe says."""
@@ -50,6 +57,13 @@ class Feed:
         weights = [None] * len(rows) if weight is None else torch.split(weight, sizes)
         parts = zip(rows, inputs, targets, weights, strict=True)
         return [self._batch(x, y, w, row.start) for row, x, y, w in parts]
+
+    def hear(self, t: int, batches: list[Batch], heard: list[Tensor]) -> None:
+        """Take up what the system said of how relevant the examples of step t are, a micro-batch each."""
+        if self.relevances is not None:
+            indices = self.batches.indices(t)
+            for batch, values in zip(batches, heard, strict=True):
+                self.relevances.hear(indices[batch.first : batch.first + len(values)], values)
 
     def _batch(self, raw: Tensor, target: Tensor, weight: Tensor | None, first: int) -> Batch:
         if self.synthesis is None:

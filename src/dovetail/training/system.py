@@ -57,6 +57,8 @@ class System(nn.Module):
         super().__init__()
         self.draws = Draws(recipe.seed)
         self.still: list[nn.Module] = []  # frozen modules, which stay in evaluation mode
+        self.relevant = recipe.relevance and recipe.relevance.by
+        self.heard: list[Tensor] = []  # how relevant the examples of each batch were, where that is asked for
         self.autocast = autocast(recipe)
         self.channels_last = recipe.layout == "channels_last"
         with torch.device(device or "cpu"), torch.random.fork_rng(devices=[]):
@@ -67,6 +69,8 @@ class System(nn.Module):
                 raise RecipeError("network: has no layers")
             example = torch.empty((2, *facts.input.shape), device="meta")
             self.network, output = build_and_push(specs, example)
+        if self.relevant == "margin" and not hasattr(self.objective, "margin"):
+            raise RecipeError(f"relevance: the objective '{recipe.objective.name}' has no margin; take by: loss")
         self.counts_examples = type(self.objective).count is Objective.count
         self._require_fit(specs[-1], output)
         for name, module in self.network.named_modules():
@@ -129,10 +133,17 @@ class System(nn.Module):
         """The loss summed over the batch, weights applied."""
         output = self.output(batch.input)
         loss = self._loss(output, batch.target)
+        if self.relevant and self.training:
+            self.heard.append(self._relevance(main_of(output), batch.target, loss))
         if batch.mixed is not None:
             other, share = batch.mixed
             loss = share * loss + (1 - share) * self._loss(output, other)
         return loss.sum() if batch.weight is None else (loss * batch.weight).sum()
+
+    @torch.no_grad()
+    def _relevance(self, output: Tensor, target: Tensor, loss: Tensor) -> Tensor:
+        """(N,): the loss, or 1 / (1 + e^margin)."""
+        return loss.detach() if self.relevant == "loss" else torch.sigmoid(-self.objective.margin(output, target))
 
     def _loss(self, output: Any, target: Tensor) -> Tensor:
         """(N,): the objective's loss, with those of auxiliary heads."""

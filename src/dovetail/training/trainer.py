@@ -112,6 +112,8 @@ class Trainer:
             if len(losses) == len(batches):
                 self.replicas.last(losses, self.requests.told())
             total.backward(share)
+        self.feed.hear(self.t, batches, self.system.heard)
+        self.system.heard.clear()
         loss, *told = self.replicas.collect(self.descent)
         self._asked = self.requests.take(told)
         self._update(loss, count)
@@ -262,6 +264,8 @@ class Trainer:
         tensors = {f"system/{name}": tensor for name, tensor in self.replicas.weights().items()}
         tensors |= {f"optimizer/{n}": tensor for n, tensor in self.replicas.moments(self.descent).items()}
         tensors |= {f"state/{name}": tensor for name, tensor in self.state.tensors().items()}
+        if self.feed.relevances is not None:
+            tensors |= {f"relevance/{name}": tensor for name, tensor in self.feed.relevances.tensors().items()}
         self.journal.checkpoint(self.t, tensors)
 
     def load(self) -> bool:
@@ -277,6 +281,8 @@ class Trainer:
             self.system.take(checkpoint.part("system"))
             self.descent.load(checkpoint.part("optimizer"))
             self.state.load(checkpoint.part("state"))
+            if self.feed.relevances is not None:
+                self.feed.relevances.load(checkpoint.part("relevance"))
         except ValueError as error:
             raise RunError(
                 f"{self.folder}: its checkpoint of step {checkpoint.step} does not fit its recipe: {error}"

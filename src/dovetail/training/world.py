@@ -58,7 +58,7 @@ class World:
         """Numbers added over all processes, in float64."""
         if self.size == 1:
             return list(values)
-        total = torch.tensor(values, dtype=torch.float64, device=self._device())
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
         dist.all_reduce(total)
         numbers: list[float] = total.tolist()
         return numbers
@@ -110,7 +110,9 @@ class World:
         """The device of this process where the run's is `device`: on GPUs each process has its own."""
         return torch.device("cuda", self.local) if self.size > 1 and device.startswith("cuda") else torch.device(device)
 
-    def _device(self) -> torch.device:
+    @property
+    def device(self) -> torch.device:
+        """Where the processes exchange tensors."""
         return torch.device("cuda", self.local) if dist.get_backend() == "nccl" else torch.device("cpu")
 
 

@@ -1,0 +1,69 @@
+"""Several runs as one: each answers, and the answers are pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..recipe.errors import RunError, UsageError
+from .run import RECIPE, Run, find_run
+from .system import System
+
+
+class Voters(nn.Module):
+    """Systems that answer together: what they say is pooled as their objective pools it."""
+
+    def __init__(self, systems: Sequence[System]) -> None:
+        super().__init__()
+        self.systems = nn.ModuleList(systems)
+        self.objective: Any = systems[0].objective
+
+    def output(self, x: Tensor) -> Tensor:
+        """One output for the objective, from those of all systems."""
+        outputs: Tensor = self.objective.pool([system.output(x) for system in self.systems])  # type: ignore[operator]
+        return outputs
+
+
+class Vote(Run):
+    """Trained runs on the same data that test and predict as one.
+
+    Of classes the probabilities are averaged, of numbers the values. Raises `UsageError` where the runs do not go
+    together.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        super().__init__(paths[0])
+        self.runs = [Run(path) for path in paths]
+        for run in self.runs[1:]:
+            if run.facts.input != self.facts.input or run.facts.target != self.facts.target:
+                raise UsageError(f"{run.path} and {self.path} were trained on different data, so they cannot vote")
+            if run.recipe.objective.name != self.recipe.objective.name:
+                own, other = self.recipe.objective.name, run.recipe.objective.name
+                raise UsageError(
+                    f"{run.path} has the objective {other}, {self.path} {own}: their answers cannot be pooled"
+                )
+
+    def __repr__(self) -> str:
+        return f"Vote({[str(run.path) for run in self.runs]})"
+
+    def system(self, best: bool = False) -> Any:
+        return Voters([run.system(best) for run in self.runs])
+
+
+def runs_among(words: Sequence[str], vote: bool) -> tuple[list[str], list[str]]:
+    """The runs that words begin with, and the words behind them: one run, or, for a vote, as many as there are."""
+    count = 1
+    while vote and count < len(words) and is_run(words[count]):
+        count += 1
+    return list(words[:count]), list(words[count:])
+
+
+def is_run(word: str) -> bool:
+    """Whether a word names a run."""
+    try:
+        return "=" not in word and (find_run(word) / RECIPE).is_file()
+    except RunError:
+        return False
