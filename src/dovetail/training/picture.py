@@ -56,9 +56,8 @@ def grid(recipe: Recipe, facts: Facts, raw: Tensor, versions: int) -> Any:
     if facts.input.form != "image":
         tiles = (tiles - tiles.min()) / (tiles.max() - tiles.min()).clamp(min=1e-9)
     bytes_ = tiles.mul(255).round().clamp(0, 255).byte()
-    bytes_ = bytes_.repeat_interleave(max(1, -(-_TILE // shape[2])), 4).repeat_interleave(
-        max(1, -(-_TILE // shape[1])), 3
-    )
+    for axis in (1, 2):
+        bytes_ = bytes_.repeat_interleave(max(1, -(-_TILE // shape[axis])), axis + 2)
     n, m, channels, height, width = bytes_.shape
     sheet = torch.full((channels, n * (height + _GAP), m * (width + _GAP) + 2 * _GAP), 128, dtype=torch.uint8)
     for i in range(n):

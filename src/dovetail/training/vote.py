@@ -41,10 +41,8 @@ class Vote(Run):
             if run.facts.input != self.facts.input or run.facts.target != self.facts.target:
                 raise UsageError(f"{run.path} and {self.path} were trained on different data, so they cannot vote")
             if run.recipe.objective.name != self.recipe.objective.name:
-                own, other = self.recipe.objective.name, run.recipe.objective.name
-                raise UsageError(
-                    f"{run.path} has the objective {other}, {self.path} {own}: their answers cannot be pooled"
-                )
+                names = f"{run.recipe.objective.name} and {self.recipe.objective.name}"
+                raise UsageError(f"{run.path} and {self.path} have different objectives ({names}), so they cannot vote")
 
     def __repr__(self) -> str:
         return f"Vote({[str(run.path) for run in self.runs]})"
@@ -55,6 +53,8 @@ class Vote(Run):
 
 def runs_among(words: Sequence[str], vote: bool) -> tuple[list[str], list[str]]:
     """The runs that words begin with, and the words behind them: one run, or, for a vote, as many as there are."""
+    if not vote and len(words) > 1 and is_run(words[1]):
+        raise UsageError(f"{words[0]} and {words[1]} are runs: --vote lets them answer as one")
     count = 1
     while vote and count < len(words) and is_run(words[count]):
         count += 1
