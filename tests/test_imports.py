@@ -21,9 +21,10 @@ MAY_IMPORT = {
     "training": {"recipe", "layers", "objectives", "optim", "data", "synthetic"},
     "synthetic": {"recipe"},
     "proofs": {"recipe", "training"},
-    "cli": {"recipe", "data", "training", "proofs"},
+    "timing": {"recipe", "data", "training"},
+    "cli": {"recipe", "data", "training", "proofs", "timing"},
     "estimators": {"recipe", "data", "training"},
-    "__init__": {"recipe", "layers", "objectives", "optim", "data", "synthetic", "training", "estimators"},
+    "__init__": {"recipe", "layers", "objectives", "optim", "data", "synthetic", "training", "timing", "estimators"},
     "__main__": {"cli"},
 }
 ONLY_SYSTEM_MODULES = {"layers", "objectives"}

@@ -34,6 +34,7 @@ _NAMES = {
     "show": "training",
     "show_data": "training",
     "source": "recipe",
+    "time": "timing",
     "train": "training",
     "transform": "recipe",
 }
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from .recipe.errors import DovetailError
     from .recipe.recipe import Recipe, parse
     from .recipe.spec import Spec
+    from .timing import time as time
     from .training import Run, Vote, resume, show_data, train
     from .training.show import show as show
 

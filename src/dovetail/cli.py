@@ -171,6 +171,16 @@ def show(
     print(json.dumps(table.plain()) if as_json else table)
 
 
+@app.command(name="time")
+def time_step(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_json: Json = False) -> None:
+    """Time a training step, layer by layer, against what the machine can do and against other settings."""
+    from . import timing
+
+    use_parts(use)
+    measured = timing.time(recipe, *overrides or [])
+    print(json.dumps(measured.plain()) if as_json else measured)
+
+
 @app.command()
 def check(
     recipe: Recipe,

@@ -44,6 +44,7 @@ class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
     recipe_: Recipe
     facts_: Facts
     tensors_: bytes  # the system's, as safetensors
+    weights_: bytes  # before they are averaged, where the recipe averages them
     moments_: bytes  # what the rule remembers, where partial_fit may go on
 
     def __init__(
@@ -96,12 +97,17 @@ class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         with tempfile.TemporaryDirectory(prefix="dovetail-") as folder, settled(recipe):
             trainer = Trainer(recipe, source, Path(folder))
             if more and hasattr(self, "tensors_"):
-                trainer.system.load_state_dict(load_tensors(self.tensors_))
-                trainer.descent.load(load_tensors(self.moments_))
+                trainer.system.load_state_dict(load_tensors(self.weights_))
+                moments = load_tensors(self.moments_)
+                if moments:  # `fit` leaves none
+                    trainer.descent.load(moments)
             trainer.run()
         self.recipe_, self.facts_ = recipe, source.facts
-        self.tensors_ = tensor_bytes(trainer.system.state_dict())
-        self.moments_ = tensor_bytes(trainer.descent.state()) if more else tensor_bytes({})
+        self.weights_ = self.tensors_ = tensor_bytes(trainer.system.state_dict())
+        self.moments_ = tensor_bytes(trainer.descent.state() if more else {})
+        if recipe.optimizer.average is not None:
+            with trainer.descent.evaluated():
+                self.tensors_ = tensor_bytes(trainer.system.state_dict())
         return self
 
     def _output(self, X: Any) -> tuple[Any, torch.Tensor]:

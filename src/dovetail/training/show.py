@@ -25,6 +25,7 @@ from .machine import dtype_of, resolved
 from .receptive import Fields
 from .run import make_source
 from .system import System
+from .tables import aligned, bytes_text
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,9 @@ class Table:
             name = "  " * row.depth + row.layer
             lines.append((row.place, name, row.output, row.sees, f"{row.parameters:,}", f"{row.multiply_adds:,}"))
         lines.append(("", "total", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
-        widths = [max(len(row[i]) for row in lines) for i in range(6)]
-        left = "{:<{}}  {:<{}}  {:<{}}  {:<{}}  {:>{}}  {:>{}}"
-        text = [left.format(*(x for pair in zip(row, widths, strict=True) for x in pair)).rstrip() for row in lines]
-        rule = "  ".join("-" * width for width in widths)
-        text.insert(1, rule)
-        text.insert(-1, rule)
-        parts = ", ".join(f"{name} {_bytes(size)}" for name, size in self.memory.items() if name != "total")
-        text.append(f"memory of a training step: about {_bytes(self.memory['total'])} ({parts})")
+        text = aligned(lines, left=4)
+        parts = ", ".join(f"{name} {bytes_text(size)}" for name, size in self.memory.items() if name != "total")
+        text.append(f"memory of a training step: about {bytes_text(self.memory['total'])} ({parts})")
         return "\n".join(text)
 
 
@@ -115,7 +111,7 @@ class _Watch:
         if module not in spec_of:
             return
         parameters = sum(p.numel() for p in module.parameters())
-        self.rows.append(Row(place, len(self._open), _label(spec_of[module]), "", "", parameters, 0))
+        self.rows.append(Row(place, len(self._open), label(spec_of[module]), "", "", parameters, 0))
         self._open.append((len(self.rows) - 1, self._counter.get_total_flops()))
 
     def _leave(self, module: nn.Module, x: Any, output: Any) -> None:
@@ -131,7 +127,7 @@ class _Watch:
             self.activations += math.prod(output.shape[1:])
 
 
-def _label(spec: Spec) -> str:
+def label(spec: Spec) -> str:
     """A spec without the specs within it: inner layers have rows of their own, and init says nothing of shapes."""
     parameters = spec.part.parameters
     inner = {name: p.default for name, p in parameters.items() if has_specs(p.annotation)}
@@ -158,14 +154,6 @@ def _memory(system: System, recipe: Recipe, activations: int) -> dict[str, int]:
 
 def _size(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.itemsize for tensor in tensors)
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.2f} GiB"
 
 
 def show(recipe: str | Recipe, *overrides: str) -> Table:
