@@ -57,6 +57,16 @@ SETTINGS: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.branch([[dt.conv(2, 1)], [dt.conv(3, 3, pad=1), dt.tanh()]]), (2, 4, 4)),
     (dt.branch([[dt.linear(3)], [dt.linear(3), dt.tanh()]], join="add"), (5,)),
     (dt.repeat([dt.linear(4), dt.tanh()], times=2), (5,)),
+    (dt.avgpool(5, stride=3, shrink=True), (2, 4, 6)),
+    (dt.pad(1, value=-0.1), (2, 3)),
+    (dt.pad([0, 2]), (1, 3, 4)),
+    (dt.table_conv([[0, 1], [2], [0, 1, 2]], kernel=[2, 3], init="lecun"), (3, 4, 5)),
+    (dt.table_conv([[1], [0]], kernel=2, bias=False), (2, 5)),
+    (dt.rbf(3), (4,)),
+    (dt.rbf(10, codes="glyphs"), (84,)),
+    (dt.stages([[2], [3, [4, 1]]], after=[dt.tanh()], init="he"), (2, 8, 8)),
+    (dt.inception(2, [1, 3], [1, 2], 1, after=[dt.batchnorm(), dt.tanh()]), (2, 5, 4)),
+    (dt.heads(main=[dt.linear(3), dt.tanh(), dt.linear(2)], side=[dt.linear(2)]), (5,)),
 ]
 
 

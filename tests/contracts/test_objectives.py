@@ -26,6 +26,7 @@ SETTINGS: list[tuple[Spec, Target]] = [
     (dt.logistic(weights=[1.0, 3.0]), BINARY),
     (dt.hinge(), BINARY),
     (dt.hinge(margin=0.5, weights=[1.0, 2.0, 3.0, 4.0]), CLASSES),
+    (dt.nearest(j=2.0), CLASSES),
     (dt.multilabel(), LABELS),
     (dt.squares(), NUMBERS),
     (dt.squares(standardize=True), NUMBERS),
@@ -98,6 +99,19 @@ def test_statistics_add_up(spec: Spec, data: Target) -> None:
 
 
 @every
+def test_a_vote_averages_probabilities_or_values(spec: Spec, data: Target) -> None:
+    objective = made(spec, data)
+    output, _ = example(data, objective.width or 1)
+    outputs = [output, output.flip(0), output * 3]
+    torch.testing.assert_close(objective.decode(objective.pool([output])), objective.decode(output))
+    meaning = {"softmax": objective.probabilities, "nearest": objective.probabilities} if data.form == "class" else {}
+    meaning |= {"logistic": torch.sigmoid, "multilabel": torch.sigmoid}
+    means = meaning.get(spec.name, lambda f: f)
+    mean = torch.stack([means(one) for one in outputs]).mean(0)
+    torch.testing.assert_close(means(objective.pool(outputs)).to(mean), mean, atol=1e-6, rtol=1e-6)
+
+
+@every
 def test_half_precision_outputs_are_judged_in_float32(spec: Spec, data: Target) -> None:
     objective = spec.make(data)
     output, target = example(data, objective.width or 1)
@@ -111,6 +125,7 @@ def test_a_perfect_output_has_no_error(spec: Spec, data: Target) -> None:
     _, target = example(data, objective.width or 1)
     if data.form == "class":
         sure = 50.0 * torch.nn.functional.one_hot(target, data.width).double()
+        sure = -sure if spec.name == "nearest" else sure  # distances, of which the least decides
         output = sure if objective.width == data.width else (100.0 * target - 50)[:, None].double()
     elif data.form == "labels":
         output = 100.0 * target.double() - 50

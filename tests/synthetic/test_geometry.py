@@ -62,7 +62,9 @@ def test_shift_moves_by_what_it_says() -> None:
     moved = middle(seen(S.shift([3, 3]), x=blob()))
     torch.testing.assert_close(moved, torch.full((6, 2), 3.0, dtype=torch.float64), atol=1e-3, rtol=0)
     drawn = middle(seen(S.shift(4), x=blob(n=200)))
-    assert (drawn.abs() < 4.01).all() and (drawn.amax(0) > 3.5).all() and (drawn.amin(0) < -3.5).all()
+    assert (drawn.abs() < 4.01).all()
+    assert (drawn.amax(0) > 3.5).all()
+    assert (drawn.amin(0) < -3.5).all()
     assert drawn.T.corrcoef()[0, 1].abs() < 0.2  # the axes are drawn by themselves
 
 
@@ -94,7 +96,8 @@ def test_flip_mirrors_exactly(axis: str) -> None:
     flipped = seen(S.flip(axis), x=x)
     mirror = x.flip(3 if axis == "horizontal" else 2)
     same, other = ((flipped - y).abs().amax((1, 2, 3)) < 1e-9 for y in (x, mirror))
-    assert (same ^ other).all() and 150 < int(other.sum()) < 250
+    assert (same ^ other).all()
+    assert 150 < int(other.sum()) < 250
 
 
 def test_crop_moves_by_whole_pixels_and_repeats_the_edge() -> None:
@@ -111,7 +114,8 @@ def test_crop_of_an_area_shows_a_part_of_the_image() -> None:
     shown = seen(S.crop(area=[0.25, 0.25]), x=ramp)[:, 0, 20]
     width = shown[:, -1] - shown[:, 0]
     torch.testing.assert_close(width, torch.full_like(width, 0.5), atol=0.02, rtol=0)  # half the width is shown
-    assert shown[:, 0].min() < 0.02 and shown[:, -1].max() > 0.98  # from one end to the other
+    assert shown[:, 0].min() < 0.02
+    assert shown[:, -1].max() > 0.98
 
 
 def test_warps_in_a_row_are_one_resampling() -> None:

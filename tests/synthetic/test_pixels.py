@@ -118,7 +118,8 @@ def test_sharpen_undoes_some_of_a_blur() -> None:
 def test_noise_has_its_deviation() -> None:
     x = images(40)
     added = seen(S.noise([0.2, 0.2]), x=x) - x
-    assert float(added.std()) == pytest.approx(0.2, rel=0.03) and abs(float(added.mean())) < 0.01
+    assert float(added.std()) == pytest.approx(0.2, rel=0.03)
+    assert abs(float(added.mean())) < 0.01
     assert torch.equal(seen(S.noise(probability=0.0), x=x), x)
 
 
@@ -147,7 +148,8 @@ def test_mixup_mixes_examples_and_says_how() -> None:
     share = mix.share.view(-1, 1, 1, 1)
     torch.testing.assert_close(mixed, share * x + (1 - share) * x[mix.partner])
     assert sorted(mix.partner.tolist()) == list(range(50))
-    assert float(mix.share.min()) >= 0.5 and float(mix.share.std()) > 0.1
+    assert float(mix.share.min()) >= 0.5
+    assert float(mix.share.std()) > 0.1
 
 
 def test_mixup_shares_are_beta_distributed() -> None:

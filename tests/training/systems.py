@@ -1,4 +1,5 @@
-"""A small system with all that has a memory: batch normalization, dropout, momentum, a best model, micro-batches."""
+"""A small system with all that has a memory or draws: batch normalization, dropout, moments, averaged weights,
+synthetic images, relevance, a best model, micro-batches."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ SMALL: dict[str, Any] = {
     "network": NETWORK,
     "objective": dt.softmax(),
     "data": dt.digits(test=0.2, validation=0.1),
-    "optimizer": {"rule": dt.adam(), "rate": dt.cosine(0.01), "warmup": "1 epoch"},
+    "synthetic": [dt.synthetic.shift(1), dt.synthetic.elastic([0, 20]), dt.synthetic.noise(0.05)],
+    "relevance": {"share": 0.3},
+    "optimizer": {"rule": dt.adam(), "rate": dt.cosine(0.01), "warmup": "1 epoch", "average": dt.ema(0.9)},
     "epochs": 3,
     "batch": 100,
     "accumulate": 2,

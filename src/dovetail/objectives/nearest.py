@@ -37,8 +37,9 @@ class Nearest(Classifier):
         return super().margin(-output, target)
 
     def pool(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Minus the log of the mean posterior probability."""
-        return -mean_in_log([self.scores(output).log_softmax(1)[:, :-1] for output in outputs])
+        """The distances whose posterior probabilities are the mean ones."""
+        mean = mean_in_log([self.scores(output).log_softmax(1) for output in outputs])
+        return self.j + mean[:, -1:] - mean[:, :-1]
 
     def decode(self, output: Tensor) -> Tensor:
         return output.argmin(1)

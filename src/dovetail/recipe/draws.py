@@ -7,6 +7,7 @@ hold different rows of one global batch, draw what one process would have drawn.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -43,6 +44,14 @@ def generator(seed: int, purpose: str, step: int = 0, device: torch.device | str
     return torch.Generator(device).manual_seed(mix(seed, purpose_key(purpose), step))
 
 
+_BELOW_ONE = 1 - 2.0**-24
+
+
+def _normal(out: Tensor, g: torch.Generator) -> Tensor:
+    """Normal numbers each from one uniform one: PyTorch's own depend on how many are drawn after them."""
+    return out.uniform_(-_BELOW_ONE, _BELOW_ONE, generator=g).erfinv_().mul_(math.sqrt(2))
+
+
 class Draws:
     """Where in the run the network is: modules that draw hold this object, the trainer moves it.
 
@@ -62,7 +71,7 @@ class Draws:
 
     def normal(self, like: Tensor, shape: tuple[int, ...], purpose: str) -> Tensor:
         """A tensor (N, ...) of the type and device of another, normal with mean 0 and deviation 1."""
-        return self._rows(like, shape, purpose, lambda out, g: out.normal_(generator=g))
+        return self._rows(like, shape, purpose, lambda out, g: _normal(out, g))
 
     def gamma(self, like: Tensor, shape: tuple[int, ...], alpha: float, purpose: str) -> Tensor:
         """A tensor (N, ...) of the type and device of another, of the gamma distribution of that shape and scale 1."""

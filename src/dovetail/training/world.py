@@ -113,7 +113,9 @@ class World:
     @property
     def device(self) -> torch.device:
         """Where the processes exchange tensors."""
-        return torch.device("cuda", self.local) if dist.get_backend() == "nccl" else torch.device("cpu")
+        return (
+            torch.device("cuda", self.local) if self.size > 1 and dist.get_backend() == "nccl" else torch.device("cpu")
+        )
 
 
 @contextmanager
