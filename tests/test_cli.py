@@ -59,6 +59,10 @@ def test_json_of_every_verb(run: str) -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_recipe_is_shown_and_trains(name: str) -> None:
     assert "memory of a training step: about" in dovetail("show", name).out
+    if load(name).data.name == "noise":  # a network for photos: trained on a few small ones
+        words = ["data.noise.shape=[3, 64, 64]", "data.noise.classes=10", "data.noise.size=4", "batch=4", "epochs=1"]
+        assert dovetail("train", name, *words, "--json").json["test"] == {}
+        return
     assert dovetail("train", name, "epochs=1", "--json").json["test"]["count"] in (360, 114, 89)
 
 

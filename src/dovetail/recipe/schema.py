@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
+from . import kinds
 from .check import MISSING, has_specs, is_union, section_fields, unwrap
 from .recipe import Recipe
 from .spec import Of, Part, find, known, register_rooms
@@ -18,8 +19,7 @@ from .spec import Of, Part, find, known, register_rooms
 def recipe_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a recipe file, with every part that is registered now."""
     register_rooms()
-    kinds = ("layer", "init", "objective", "rule", "schedule", "source")
-    definitions = {kind: _kind(kind) for kind in kinds}
+    definitions = {kind.name: _kind(kind.name) for kind in kinds}
     root = _schema(Recipe)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "dovetail recipe"}
     return {**head, **root, "$defs": definitions}
@@ -70,7 +70,7 @@ def _schema(annotation: Any) -> dict[str, Any]:
     if dataclasses.is_dataclass(base):
         schema = _object(section_fields(base))  # type: ignore[arg-type]
         return {**schema, "description": (inspect.getdoc(base) or "").split("\n")[0]}
-    if is_union(base) and has_specs(annotation):
+    if is_union(base) and (has_specs(annotation) or any(map(dataclasses.is_dataclass, get_args(base)))):
         members = [{"type": "null"} if m is types.NoneType else _schema(m) for m in get_args(base)]
         return {"anyOf": members}
     if get_origin(base) is list and has_specs(annotation):

@@ -38,8 +38,10 @@ class Vote(Run):
         super().__init__(paths[0])
         self.runs = [Run(path) for path in paths]
         for run in self.runs[1:]:
-            if run.facts.input != self.facts.input or run.facts.target != self.facts.target:
-                raise UsageError(f"{run.path} and {self.path} were trained on different data, so they cannot vote")
+            if run.facts.fingerprint != self.facts.fingerprint:
+                raise UsageError(
+                    f"{run.path} and {self.path} were trained on different data or splits of them, so they cannot vote"
+                )
             if run.recipe.objective.name != self.recipe.objective.name:
                 names = f"{run.recipe.objective.name} and {self.recipe.objective.name}"
                 raise UsageError(f"{run.path} and {self.path} have different objectives ({names}), so they cannot vote")
