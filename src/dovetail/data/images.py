@@ -24,13 +24,13 @@ Fit = Literal["stretch", "crop", "pad"]
 
 def image_input(images: Tensor, normalize: Normalize, fit: Fit = "stretch") -> Input:
     """How uint8 images become float: `standard` (mean 0, deviation 1 a channel), `unit` (0 to 1), `none`, or two
-    numbers, what 0 and 255 become. Raises `ValueError` where these are the same.
+    numbers, what 0 and 255 become. Raises `DataError` where these are the same.
     """
     shape, border = list(images.shape[1:]), border_brightness(images)
     if isinstance(normalize, list):
         black, white = normalize
         if black == white:
-            raise ValueError(f"normalize: black and white cannot both become {black:g}")
+            raise DataError(f"normalize: black and white cannot both become {black:g}")
         deviation = [255 / (white - black)]
         return Input("image", shape, "uint8", [-black * deviation[0]], deviation, fit=fit, border=border)
     if normalize == "none":

@@ -72,7 +72,7 @@ def table_conv(
     require_room(x, sizes, (0,) * len(sizes))
     for row, maps in enumerate(table):
         if max(maps) >= x.shape[1] or len(set(maps)) < len(maps):
-            raise ValueError(f"table[{row}] is {maps}: it names each of the maps 0 to {x.shape[1] - 1} once at most")
+            raise ValueError(f"table[{row}] is {maps}: it names maps 0 to {x.shape[1] - 1} of the input, each once")
     module = TableConv(x.shape[1], table, sizes, bias)
     field, start = module.weight[0].numel(), 0
     with torch.no_grad():

@@ -70,11 +70,18 @@ def build_and_push(specs: Sequence[Spec], x: Tensor, at: str = "") -> tuple[nn.S
     """`build_chain`, and the specimen that comes out at the end."""
     modules = []
     for index, spec in enumerate(specs):
+        if not isinstance(x, Tensor):
+            wrong = BuildError(
+                "the layer before it ends the network: put this one into its main chain", spec.name, spec.place
+            )
+            wrong.path = f"{at}[{index}]"
+            raise wrong
         try:
             module = spec.make(x)
             x = push(module, x)
         except BuildError as error:
             error.path = f"{at}[{index}]{error.path}"
+            error.place = error.place or spec.place  # a layer that another one made is where that was written
             raise
         except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError, DovetailError) as error:
             wrong = BuildError(f"{_reason(error)} (the input here is {shape_text(x)})", spec.name, spec.place)

@@ -124,7 +124,7 @@ def _chain(kind: str, node: Node, path: str, what: str) -> list[Spec]:
     specs = []
     for index, child in enumerate(node.value):
         inner = f"{path}[{index}]"
-        if isinstance(child.value, list):
+        if isinstance(child.value, list) and kind == "layer":
             layers = _chain(kind, child, inner, what)
             specs.append(Spec(kind, "chain", {"layers": layers}, child.place))
         else:

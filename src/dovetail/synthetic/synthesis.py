@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..recipe.draws import Draws
-from ..recipe.errors import RecipeError
 from ..recipe.facts import Input
+from ..recipe.place import fail
 from ..recipe.spec import Spec
 from .flow import Flow
 from .mixup import Mix, Mixup
@@ -36,7 +36,7 @@ class Synthesis:
         for index, spec in enumerate(specs):
             made: Any = spec.make_at(f"synthetic[{index}]", example)
             if isinstance(made, Mixup) and index < len(specs) - 1:
-                raise RecipeError(f"synthetic[{index}] mixup: mixes finished images, so put it last")
+                fail("mixes finished images, so put it last", f"synthetic[{index}] mixup", spec.place)
             transforms.append((f"synthetic.{index}", made))
         self.mixes = bool(transforms) and isinstance(transforms[-1][1], Mixup)
         self.groups = [(warps, list(run)) for warps, run in groupby(transforms, lambda one: isinstance(one[1], Warp))]

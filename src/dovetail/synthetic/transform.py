@@ -84,7 +84,7 @@ def factors(value: Range) -> tuple[float, float]:
     """The ends of a range of factors, which stay above 0."""
     low, high = around(value, 1.0)
     if low <= 0:
-        raise ValueError(f"a factor stays above 0, so the range goes below 1 in number, not {value}")
+        raise ValueError(f"a factor stays above 0: give less than 1, or [lowest, highest], not {value}")
     return low, high
 
 

@@ -82,24 +82,24 @@ class System(nn.Module):
 
     def _require_fit(self, last: Spec, output: Any) -> None:
         for side, _ in output.sides if isinstance(output, Heads) else ():
-            if not self.objective.fits(side.shape):
-                raise RecipeError(
-                    f"network: a side head ends in {shape_text(side)}, the objective takes {self.objective.expects()}"
-                )
-        output = main_of(output)
-        if not isinstance(output, Tensor) or not self.objective.fits(output.shape):
-            advice = ""
-            if isinstance(output, Tensor) and output.dim() > 2:
-                advice = "; put flatten (or globalpool) before the last linear"
-            elif isinstance(output, Tensor):
-                advice = "; end the network with - linear: outputs"
-            wrong = BuildError(
-                f"the network ends in {shape_text(output)}, the objective takes {self.objective.expects()}{advice}",
-                last.name,
-                last.place,
-            )
-            wrong.path = f"[{len(self.network) - 1}]"
-            raise wrong
+            self._require_fit_of(last, side, "a side head of the network ends")
+        self._require_fit_of(last, main_of(output), "the network ends")
+
+    def _require_fit_of(self, last: Spec, output: Any, ends: str) -> None:
+        if isinstance(output, Tensor) and self.objective.fits(output.shape):
+            return
+        advice = ""
+        if isinstance(output, Tensor) and output.dim() > 2:
+            advice = "; put flatten (or globalpool) before the last linear"
+        elif isinstance(output, Tensor):
+            advice = "; end the network with - linear: outputs"
+        wrong = BuildError(
+            f"{ends} in {shape_text(output)}, the objective takes {self.objective.expects()}{advice}",
+            last.name,
+            last.place,
+        )
+        wrong.path = f"[{len(self.network) - 1}]"
+        raise wrong
 
     def freeze(self, patterns: Sequence[str]) -> None:
         """Leave parameters as they are, by name pattern; a batch normalization frozen whole keeps its statistics, too.
