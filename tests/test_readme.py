@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import dovetail
 
-from dovetail.recipe.recipe import load
+from dovetail.recipe.recipe import load, parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -22,8 +22,13 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _recipe() -> None:
-    (recipe,) = blocks("yaml")
-    Path("small.yaml").write_text(recipe)
+    Path("small.yaml").write_text(blocks("yaml")[0])
+
+
+def test_settings_shown_are_a_recipes() -> None:
+    recipe, *more = blocks("yaml")
+    for settings in more:
+        assert parse(recipe + settings) != parse(recipe)
 
 
 def test_commands_run() -> None:
