@@ -194,6 +194,14 @@ def test_wrong_options_are_told(spec: Spec, message: str) -> None:
     assert str(error.value) == message
 
 
+def test_arrays_are_moved_but_not_recoloured() -> None:
+    numbers = Input("array", [3, 8, 8], "float32")
+    Synthesis([S.rotate(), S.blur(), S.cutout(2), S.mixup()], numbers)
+    for spec in (S.color(brightness=0.1), S.sharpen(), S.noise(), S.erase()):
+        with pytest.raises(RecipeError, match="these data are numbers"):
+            Synthesis([spec], numbers)
+
+
 def test_tables_have_no_synthetic_images() -> None:
     with pytest.raises(RecipeError, match="expects images"):
         Synthesis([S.rotate()], Input("table", [5], "float32"))

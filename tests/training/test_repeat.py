@@ -75,10 +75,12 @@ def test_what_should_change_weights_does(changed: dict[str, Any]) -> None:
     assert model(small(**changed), "changed") != model(small(), "plain")
 
 
-def test_micro_batches_see_the_same_examples_masks_and_divisor() -> None:
+@pytest.mark.parametrize("last", [[], [dt.synthetic.mixup(0.4)]], ids=["plain", "mixup"])
+def test_micro_batches_see_the_same_examples_versions_masks_and_divisor(last: list[Any]) -> None:
     """Without batch normalization, whose statistics are a micro-batch's, nothing but rounding may differ."""
     network = [dt.flatten(), dt.linear(30), dt.relu(), dt.dropout(0.5), dt.linear("outputs")]
-    settings: dict[str, Any] = {"network": network, "precision": "float64", "epochs": 2}
+    synthetic = [dt.synthetic.rotate(), dt.synthetic.erase(), *last]
+    settings: dict[str, Any] = {"network": network, "synthetic": synthetic, "precision": "float64", "epochs": 2}
     whole = dt.train(small(**settings, accumulate=1), run="whole")
     parts = dt.train(small(**settings, accumulate=5), run="parts")
     for name, tensor in load_file(whole.path / "model.safetensors").items():

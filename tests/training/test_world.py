@@ -173,6 +173,22 @@ def test_shards_agree_with_one_process_and_their_checkpoints_are_the_same(tmp_pa
     assert Run("shards").metrics[-1]["test"]["error"] == alone.metrics[-1]["test"]["error"]
 
 
+def test_side_heads_and_mixed_examples_agree_with_one_process(tmp_path: Path) -> None:
+    side = dt.heads(main=[dt.linear(16), dt.relu(), dt.linear("outputs")], side=[dt.linear("outputs")])
+    recipe = small(
+        network=[dt.flatten(), side],
+        synthetic=[dt.synthetic.mixup(0.4)],
+        precision="float64",
+        accumulate=1,
+        relevance={},
+    )
+    Path("heads.yaml").write_text(recipe.write())
+    alone = dt.train("heads.yaml", run="alone")
+    for number, words in enumerate(([], ["shard=true"], ["accumulate=4"])):
+        done(together(2, "train", "heads.yaml", f"run=two{number}", *words))
+        assert losses(Run(f"two{number}")) == pytest.approx(losses(alone), rel=1e-9)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_shards_in_lower_precision(precision: str, tmp_path: Path) -> None:
     descent = {"rule": dt.sgd(0.9), "rate": 0.01}  # Adam makes steps of the rounding where a gradient should be 0

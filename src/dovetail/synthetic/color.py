@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..recipe import transform
-from .transform import Change, Draw, Probability, Range, around, factors, require_images, up_to
+from .transform import Change, Draw, Probability, Range, around, factors, require_pixels, up_to
 
 LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue look (ITU-R BT.601)
 _YIQ = ((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
@@ -86,7 +86,7 @@ def color(
     >>> dt.synthetic.color(brightness=0.2, hue=[-0.05, 0.05])
     color(0.2, hue=[-0.05, 0.05])
     """
-    require_images(x)
+    require_pixels(x)
     ends = {"brightness": factors(brightness), "contrast": factors(contrast), "saturation": factors(saturation)}
     ends = {name: pair for name, pair in ends.items() if pair != (1, 1)}
     ends |= {name: pair for name, pair in (("hue", around(hue)), ("pca", up_to(pca))) if pair != (0, 0)}

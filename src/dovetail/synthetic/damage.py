@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..recipe import transform
-from .transform import Change, Draw, Probability, Range, around, require_images, up_to
+from .transform import Change, Draw, Probability, Range, around, require_images, require_pixels, up_to
 
 
 class Noise:
@@ -32,7 +32,7 @@ def noise(x: Tensor, deviation: Range = 0.1, probability: Probability = 1.0) -> 
     >>> dt.synthetic.noise([0.05, 0.05])
     noise([0.05, 0.05])
     """
-    require_images(x)
+    require_pixels(x)
     return Noise(up_to(deviation), probability)
 
 
@@ -77,7 +77,7 @@ def erase(x: Tensor, area: Range | None = None, aspect: Range | None = None, pro
     >>> dt.synthetic.erase(area=[0.02, 0.2])
     erase([0.02, 0.2])
     """
-    require_images(x)
+    require_pixels(x)
     shares = (0.02, 0.4) if area is None else up_to(area)
     shapes = (0.3, 1 / 0.3) if aspect is None else around(aspect, 1.0)
     if shares[1] > 1 or shapes[0] <= 0:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..recipe import transform
 from .flow import centred
-from .transform import Amount, Change, Draw, Probability, Range, require_images, up_to
+from .transform import Amount, Change, Draw, Probability, Range, require_images, require_pixels, up_to
 
 
 class Blur:
@@ -70,5 +70,5 @@ def sharpen(x: Tensor, by: Range = 1.0, sigma: Amount = 1.0, probability: Probab
     >>> dt.synthetic.sharpen(0.5)
     sharpen(0.5)
     """
-    require_images(x)
+    require_pixels(x)
     return Sharpen(up_to(by), sigma, probability)

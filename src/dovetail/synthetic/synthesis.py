@@ -31,7 +31,7 @@ class Synthesis:
     """
 
     def __init__(self, specs: Sequence[Spec], input: Input) -> None:
-        example = torch.empty((2, *input.shape), device="meta")
+        example = torch.empty((2, *input.shape), dtype=getattr(torch, input.dtype), device="meta")
         transforms = []
         for index, spec in enumerate(specs):
             made: Any = spec.make_at(f"synthetic[{index}]", example)

@@ -107,3 +107,10 @@ def require_images(x: Tensor) -> None:
     """Refuse data that are not images."""
     if x.dim() != 4:
         raise ValueError(f"expects images (N, C, H, W), and an example of these data has {x.dim() - 1} axes")
+
+
+def require_pixels(x: Tensor) -> None:
+    """Refuse data that are not images of bytes, whose values are known to go from 0 to 1."""
+    require_images(x)
+    if x.dtype != torch.uint8:
+        raise ValueError("changes values that go from 0 to 1, as those of images of bytes do; these data are numbers")
