@@ -21,7 +21,7 @@ def trail(average: Spec, steps: int = 100) -> tuple[nn.Module, Descent, list[tor
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     settings = Optimizer(rate=dt.constant(0.1), average=average)
-    descent = Descent(module.named_parameters(), settings, Span(10, steps), buffers=module.named_buffers())
+    descent = Descent(module.named_parameters(), settings, Span(10, 100), buffers=module.named_buffers())
     seen = []
     for t in range(steps):
         for parameter in module.parameters():
@@ -39,6 +39,10 @@ def test_polyak_is_the_mean_from_its_start_on() -> None:
         assert float(module[1].running_mean[0]) == pytest.approx(sum(range(41, 101)) / 60)
     assert torch.equal(module[0].weight.detach(), seen[-1])
     assert float(module[1].running_mean[0]) == 100
+    early, descent, seen = trail(dt.polyak("40 %"), steps=30)  # before its start: the weights themselves
+    with descent.evaluated():
+        assert torch.equal(early[0].weight.detach(), seen[-1])
+    assert torch.equal(descent.state()["0.weight/average"], seen[-1])
 
 
 def test_ema_forgets_and_owes_nothing_to_the_beginning() -> None:

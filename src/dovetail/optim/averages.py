@@ -54,10 +54,14 @@ class Averages:
         self.tensors = {name: tensor for name, tensor in named if tensor.is_floating_point()}
         self.share = share
         self.averages = {name: tensor.detach().clone() for name, tensor in self.tensors.items()}
+        self.same = False  # the averages would be the tensors themselves, and need not be kept beside them
 
     def update(self, t: int) -> None:
         """Take up the tensors as step t left them."""
         share = self.share(t)
+        self.same = share == self.share(t + 1) == 1
+        if self.same:
+            return
         if share == 1:
             torch._foreach_copy_(list(self.averages.values()), self._now())
         else:
@@ -69,6 +73,9 @@ class Averages:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """The averages stand where the tensors stood, which come back at the end."""
+        if self.same:
+            yield
+            return
         before = [tensor.clone() for tensor in self._now()]
         torch._foreach_copy_(self._now(), list(self.averages.values()))
         try:
@@ -78,12 +85,15 @@ class Averages:
 
     def state(self) -> dict[str, Tensor]:
         """The averages by name: `network.0.weight/average`."""
-        return {f"{name}/{ENTRY}": tensor for name, tensor in self.averages.items()}
+        current = self.tensors if self.same else self.averages
+        return {f"{name}/{ENTRY}": tensor.detach() for name, tensor in current.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take up what `state()` gave, and return the rest; raises `ValueError` where one is missing or of a size."""
         rest = dict(tensors)
-        for key, own in self.state().items():
+        self.same = False
+        for name, own in self.averages.items():
+            key = f"{name}/{ENTRY}"
             value = rest.pop(key, None)
             if value is None or value.shape != own.shape:
                 raise ValueError(f"{key} is missing" if value is None else f"{key} has the shape {list(value.shape)}")

@@ -47,11 +47,11 @@ class Feed:
         target = target.to(self.device, non_blocking=True)
         weight = weight if weight is None else weight.to(self.device, non_blocking=True)
         self.draws.step = t
-        if len(rows) == 1 and not (self.whole and self.parts):
-            return [self._batch(raw, target, weight, rows[0].start)]
         if self.whole and self.parts:
             batch = self._batch(raw, target, weight, 0)
             return [batch.rows(part) for part in self.parts(len(target))]
+        if len(rows) == 1:
+            return [self._batch(raw, target, weight, rows[0].start)]
         sizes = [len(row) for row in rows]
         inputs, targets = torch.split(raw, sizes), torch.split(target, sizes)
         weights = [None] * len(rows) if weight is None else torch.split(weight, sizes)
