@@ -30,6 +30,7 @@ SMALL: dict[str, Any] = {
     "epochs": 3,
     "batch": 100,
     "accumulate": 2,
+    "recalibrate": 500,
     "evaluate": "5 steps",
     "checkpoint": "4 steps",
     "seed": 7,

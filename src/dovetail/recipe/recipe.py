@@ -104,6 +104,9 @@ class Recipe:
     freeze: list[str] = field(default_factory=list)  # patterns of parameter names that stay as they are
     start: str | None = None  # a run folder or safetensors file whose weights to begin from
     seed: Count = 0
+    recalibrate: Count = (
+        0  # training examples, as they are, that batch normalization's statistics for tests are taken of
+    )
     evaluate: Interval = "1 epoch"
     checkpoint: Interval = "1 epoch"
     keep: Positive = 2  # how many of the newest checkpoints stay

@@ -12,6 +12,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ..optim.descent import Descent
+from ..optim.rules import moves_elements
+from ..recipe.errors import RecipeError
+from ..recipe.recipe import Recipe
 from .neighbours import SharedSum, shared_sum
 from .requests import HEEDED
 from .system import System
@@ -236,3 +239,16 @@ def rows_in(tensor: Any) -> Tensor:
     """The rows of a distributed tensor that lie in this process."""
     rows: Tensor = tensor.to_local()
     return rows
+
+
+def require_rows_suffice(recipe: Recipe, descent: Descent) -> None:
+    """Refuse to shard what cannot work on rows alone: some rules, and objectives with parameters."""
+    if not moves_elements(descent.optimizer):
+        raise RecipeError(
+            f"shard: the rule '{recipe.optimizer.rule.name}' does not move each element by itself, so it cannot "
+            "work on rows; leave shard out, or take another rule (sgd, adam)"
+        )
+    if any(name.startswith("objective.") for name in descent.names):
+        raise RecipeError(
+            f"shard: the objective '{recipe.objective.name}' has parameters, and only a network's can be spread"
+        )

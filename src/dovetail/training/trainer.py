@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,7 @@ from torch import Tensor
 
 from ..data.source import Source
 from ..optim.descent import Descent
-from ..optim.rules import moves_elements
-from ..recipe.errors import DovetailError, RecipeError, RunError
+from ..recipe.errors import DovetailError, RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from .across import spread
@@ -24,7 +24,8 @@ from .evaluate import ALONE, evaluate
 from .feed import Feed
 from .journal import BEST, Journal
 from .machine import dtype_of
-from .replicas import Alone, Shards, copies
+from .recalibrate import recalibrated
+from .replicas import Alone, Shards, copies, require_rows_suffice
 from .requests import STOPPING, Requests
 from .state import State
 from .system import Batch, System
@@ -71,18 +72,10 @@ class Trainer:
         self.span = Span.of(self.feed.batches.epoch_steps, recipe.epochs)
         self.system.freeze(recipe.freeze)
         self.replicas = Alone(self.system) if self.sharded else copies(self.system, world)
-        self.descent = Descent(
-            self.replicas.parameters(), recipe.optimizer, self.span, buffers=self.system.named_buffers()
-        )
-        if recipe.shard and not moves_elements(self.descent.optimizer):
-            raise RecipeError(
-                f"shard: the rule '{recipe.optimizer.rule.name}' does not move each element by itself, so it cannot "
-                "work on rows; leave shard out, or take another rule (sgd, adam)"
-            )
-        if recipe.shard and any(name.startswith("objective.") for name in self.descent.names):
-            raise RecipeError(
-                f"shard: the objective '{recipe.objective.name}' has parameters, and only a network's can be spread"
-            )
+        buffers = self.system.named_buffers()
+        self.descent = Descent(self.replicas.parameters(), recipe.optimizer, self.span, buffers=buffers)
+        if recipe.shard:
+            require_rows_suffice(recipe, self.descent)
         self.state = State(len(self.descent.names))
         self.buffers = list(self.system.network.buffers())  # running averages, taken back where a step is left out
         self._buffers_before = [buffer.clone() for buffer in self.buffers]
@@ -222,7 +215,7 @@ class Trainer:
     def _finish(self) -> dict[str, Any]:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
         figures: dict[str, Any] = {}
-        with self.descent.evaluated():
+        with self._as_tested():
             if len(self.source.part("test")):
                 statistics = self._judge("test")
                 figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
@@ -230,6 +223,15 @@ class Trainer:
             self.journal.model(self.replicas.weights())
         self.world.wait()
         return figures
+
+    @contextmanager
+    def _as_tested(self) -> Iterator[None]:
+        """Within it, the system is what is tested and kept."""
+        with (
+            self.descent.evaluated(),
+            recalibrated(self.system, self.recipe, self.source, self.feed.prepare, self.world),
+        ):
+            yield
 
     def _judge(self, part: str) -> dict[str, Tensor]:
         return evaluate(self.system, self.source.part(part), self.feed.prepare, self.recipe.batch, self.world)
@@ -245,7 +247,7 @@ class Trainer:
             names = [self.descent.names[i] for i in self.state.blame()]
             record["skipped"] = {"steps": int(self.state.skipped), "because_of": names}
         if len(self.source.part("validation")):
-            with self.descent.evaluated():
+            with self._as_tested():
                 record["validation"] = self.system.objective.summary(self._judge("validation"))
                 value = next(iter(record["validation"].values()))
                 if value < self.state.best:
