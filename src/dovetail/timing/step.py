@@ -10,7 +10,7 @@ from typing import Any
 
 from ..data.source import Source
 from ..recipe.recipe import Recipe
-from ..training.machine import has_layer, multiplies_bfloat16, resolve_device, settled
+from ..training.machine import convolves, multiplies_bfloat16, resolve_device, settled
 from ..training.trainer import Trainer
 from .clock import interleaved
 
@@ -105,7 +105,7 @@ def others(recipe: Recipe, examples: int) -> Sequence[dict[str, Any]]:
         found.append({"precision": "float32"})
     elif recipe.precision == "float32" and multiplies_bfloat16(resolve_device(recipe.device)):
         found.append({"precision": "bfloat16"})
-    if has_layer(recipe.network, "conv"):
+    if convolves(recipe.network):
         found.append({"layout": "contiguous" if recipe.layout == "channels_last" else "channels_last"})
     for factor in (0.25, 0.5, 2, 4):
         size = int(recipe.batch * factor)

@@ -19,6 +19,10 @@ import torch
 from ..recipe.errors import UsageError
 from ..recipe.recipe import Recipe
 from ..recipe.spec import Spec
+from .memory import kept_memory
+
+
+CONVOLUTIONS = {"conv", "inception", "stages", "table_conv"}  # layers that are, or are made of, convolutions
 
 
 def resolved(recipe: Recipe) -> Recipe:
@@ -29,7 +33,7 @@ def resolved(recipe: Recipe) -> Recipe:
         precision = "bfloat16" if multiplies_bfloat16(device) else "float32"
     layout = recipe.layout
     if layout == "auto":
-        layout = "channels_last" if has_layer(recipe.network, "conv") and device.type != "mps" else "contiguous"
+        layout = "channels_last" if convolves(recipe.network) and device.type != "mps" else "contiguous"
     threads = torch.get_num_threads() if recipe.threads == "auto" else recipe.threads
     return dataclasses.replace(recipe, device=str(device), precision=precision, layout=layout, threads=threads)
 
@@ -62,11 +66,11 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
-def has_layer(specs: Any, name: str) -> bool:
-    """Whether a layer of that name is anywhere in a network."""
+def convolves(specs: Any) -> bool:
+    """Whether a convolution is anywhere in a network."""
     if isinstance(specs, Spec):
-        return specs.name == name or has_layer(list(specs.options.values()), name)
-    return isinstance(specs, list) and any(has_layer(item, name) for item in specs)
+        return specs.name in CONVOLUTIONS or convolves(list(specs.options.values()))
+    return isinstance(specs, list) and any(map(convolves, specs))
 
 
 def autocast(recipe: Recipe) -> AbstractContextManager[Any] | None:
@@ -83,14 +87,15 @@ def dtype_of(recipe: Recipe) -> torch.dtype:
 
 @contextmanager
 def settled(recipe: Recipe) -> Iterator[None]:
-    """Threads and deterministic kernels as the recipe says, and as they were afterwards."""
+    """Threads and deterministic kernels as the recipe says, memory kept; afterwards all as it was."""
     threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     assert isinstance(recipe.threads, int)
     torch.set_num_threads(recipe.threads)
     cudnn.deterministic, cudnn.benchmark = True, False
     try:
-        yield
+        with kept_memory():
+            yield
     finally:
         torch.set_num_threads(threads)
         cudnn.deterministic, cudnn.benchmark = before
