@@ -4,6 +4,7 @@ A contestant is `contestants.vision:WHO_NETWORK`, e.g. `plain_vgg_a`. All train 
 optimizer on the same batches; a call takes some steps, training goes on from call to call.
 """
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from dovetail.layers.heads import Heads, main_of
 from dovetail.recipe.build import fill
 from dovetail.recipe.recipe import Recipe, load
 from dovetail.training import Trainer
-from dovetail.training.machine import resolved
+from dovetail.training.machine import resolved, settled
 from dovetail.training.run import make_source
 
 NETWORKS = {  # recipe, batch, shape, steps a call
@@ -28,6 +29,7 @@ NETWORKS = {  # recipe, batch, shape, steps a call
     "googlenet": ("googlenet", 16, (3, 64, 64), 3),
     "alexnet": ("alexnet", 16, (3, 64, 64), 6),
 }
+CONTEXTS = contextlib.ExitStack()  # open until the process ends
 RATE, MOMENTUM, CLASSES = 1e-3, 0.9, 10
 
 
@@ -108,6 +110,8 @@ def by_us(name: str) -> Callable[[], float]:
         for _ in range(count):
             trainer.step()
         return float(np.sum(losses))
+
+    CONTEXTS.enter_context(settled(described))  # as a run does: threads, and freed memory kept
 
     return steps
 

@@ -21,7 +21,6 @@ from ..recipe.recipe import Recipe
 from ..recipe.spec import Spec
 from .memory import kept_memory
 
-
 CONVOLUTIONS = {"conv", "inception", "stages", "table_conv"}  # layers that are, or are made of, convolutions
 
 

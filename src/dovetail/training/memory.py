@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # from malloc.h
-_USUAL = {_TRIM_THRESHOLD: 128 << 10, _TOP_PAD: 128 << 10, _MMAP_MAX: 65536}
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # from malloc.h
+# afterwards: where glibc's own thresholds end up in a process that frees large blocks, since once set they stay
+_USUAL = {_TRIM_THRESHOLD: 64 << 20, _TOP_PAD: 128 << 10, _MMAP_THRESHOLD: 32 << 20, _MMAP_MAX: 65536}
 _KEEPING = {_TRIM_THRESHOLD: -1, _TOP_PAD: 16 << 20, _MMAP_MAX: 0}  # never trim; no block is mapped by itself
 _lock = threading.Lock()
 _users = 0
