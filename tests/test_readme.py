@@ -12,6 +12,7 @@ from commands import dovetail
 
 from dovetail.recipe.recipe import load, parse
 
+SPEEDS = ("vision", "synthetic")
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -78,3 +79,24 @@ def test_proofs_are_the_measured_ones() -> None:
     )
     for name, measured in results["processes"]["results"]["throughput"].items():
         assert re.search(rf"^\| {name} \|.*\| {measured['ratio']['median']:.2f} \|$", README, re.MULTILINE), name
+
+
+def test_speeds_are_the_measured_ones() -> None:
+    results = {name: json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())["results"] for name in SPEEDS}
+    titles = {
+        "lenet": "LeNet 28x28",
+        "vgg_a": "VGG-A 64x64",
+        "googlenet": "GoogLeNet 64x64",
+        "alexnet": "AlexNet 64x64",
+    }
+    for name, found in results["vision"].items():
+        others = ("plain", "tuned", "lightning", "keras torch", "keras jax")
+        ratios = " | ".join(f"{found[who]['against_ours']['median']:.2f}" for who in others)
+        start, end = (
+            re.escape(f"| {titles[name]}, batch"),
+            re.escape(f"| {found['ours']['ms_a_step']:.1f} ms | {ratios} |"),
+        )
+        assert re.search(f"^{start}.*{end}$", README, re.MULTILINE), name
+    for kind in ("affine and elastic, 28x28", "colour and blur, 32x32x3"):
+        assert f"{results['synthetic'][kind]['dovetail, batch 256']['median']:,.0f}" in README
+    assert f"takes {results['synthetic']['epoch']['ratio']:.2f} times one without" in README
