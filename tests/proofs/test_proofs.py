@@ -144,7 +144,8 @@ def test_a_start_and_data_of_files_are_found_from_the_proof_s_own_folder(tmp_pat
 
     np.save("x.npy", np.random.default_rng(0).normal(size=(40, 3)))
     np.save("y.npy", np.arange(40) % 2)
-    recipe = small(network=[dt.linear("outputs")], data=dt.arrays("x.npy", "y.npy"), batch=10, epochs=2)
+    data = dt.arrays("x.npy", "y.npy")
+    recipe = small(network=[dt.linear("outputs")], data=data, synthetic=[], batch=10, epochs=2)
     dt.train(recipe, run="first")
     (found,) = prove(dataclasses.replace(recipe, start="runs/first"), ["repeat"])
     assert found.holds

@@ -56,7 +56,7 @@ def elastic(x: Tensor, alpha: Range = 34.0, sigma: Amount = 4.0, probability: Pr
 
     >>> import dovetail as dt
     >>> dt.synthetic.elastic(alpha=20, sigma=4)
-    elastic(20)
+    elastic(20.0)
     """
     require_images(x)
     if not sigma:

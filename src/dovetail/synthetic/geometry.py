@@ -57,7 +57,7 @@ def shift(x: Tensor, by: Range = 2.0, probability: Probability = 1.0) -> Warp:
 
     >>> import dovetail as dt
     >>> dt.synthetic.shift(3)
-    shift(3)
+    shift(3.0)
     """
     require_images(x)
     return Shift(around(by), around(by), probability, whole=False)
@@ -83,7 +83,7 @@ def rotate(x: Tensor, degrees: Range = 10.0, probability: Probability = 1.0) -> 
 
     >>> import dovetail as dt
     >>> dt.synthetic.rotate(15)
-    rotate(15)
+    rotate(15.0)
     """
     require_images(x)
 
