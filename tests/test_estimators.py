@@ -100,3 +100,15 @@ def test_partial_fit_goes_on_where_it_was() -> None:
         numbers.partial_fit(a, np.stack([b, -b], 1))
     assert numbers.predict(a).shape == (442, 2)
     assert numbers.score(a, np.stack([b, -b], 1)) > 0.4
+
+
+def test_averaged_weights_answer_and_the_others_are_trained_on() -> None:
+    x, y = load_iris(return_X_y=True)
+    averaged = {"optimizer": {"rate": 0.05, "average": {"ema": 0.9}}}
+    classifier = dt.Classifier(epochs=5, settings=averaged).fit(x, y)
+    assert classifier.tensors_ != classifier.weights_
+    for _ in range(3):
+        classifier.partial_fit(x, y)
+    assert classifier.score(x, y) > 0.9
+    plain = dt.Classifier(epochs=5, settings={"optimizer": {"rate": 0.05}}).fit(x, y)
+    assert plain.tensors_ is plain.weights_

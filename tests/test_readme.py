@@ -33,8 +33,7 @@ def test_settings_shown_are_a_recipes() -> None:
 
 
 def test_commands_run() -> None:
-    (commands,) = blocks("sh")
-    for line in commands.splitlines():
+    for line in "".join(blocks("sh")).splitlines():
         name, *words = shlex.split(line, comments=True)
         assert name == "dovetail"
         said = dovetail(*words)

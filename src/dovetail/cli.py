@@ -131,7 +131,6 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Answer for new inputs: a JSON line each, with class and probability or value."""
-
     use_parts(use)
     opened, files = _opened(words, vote)
     if not files:
@@ -163,6 +162,8 @@ def show(
     from . import training
 
     use_parts(use)
+    if to and not data:
+        raise UsageError("--to names the file of the picture that --data draws; give both")
     if data:
         path = training.show_data(recipe, *overrides or [], to=to)
         print(json.dumps({"picture": str(path)}) if as_json else f"wrote {path}")

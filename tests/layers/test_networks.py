@@ -195,3 +195,31 @@ def test_a_receptive_field_is_where_the_gradient_is() -> None:
     rows = seen.any(1).nonzero()
     row = next(row for row in dt.show(recipe).rows if row.layer.startswith("avgpool"))
     assert row.sees == "x".join([str(int(rows.max() - rows.min()) + 1)] * 2)
+
+
+class _Attend(nn.Module):
+    """Calls its modules by keywords, and they answer with tuples."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, 1, batch_first=True)
+        self.memory = nn.LSTM(width, width, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer, _ = self.attention(query=x, key=x, value=x)
+        remembered: Tensor = self.memory(answer)[0]
+        return remembered
+
+
+def test_layers_of_ones_own_are_shown_whatever_they_are_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dovetail.recipe import spec
+
+    monkeypatch.setitem(spec._parts, "layer", dict(spec._parts["layer"]))
+
+    @dt.layer
+    def attend(x: Tensor) -> nn.Module:
+        """Looks around."""
+        return _Attend(x.shape[-1])
+
+    table = dt.show("lenet", "network=[reshape: [28, 28], attend, flatten, linear: outputs]")
+    assert [row.output for row in table.rows] == ["(N, 28, 28)", "(N, 28, 28)", "(N, 784)", "(N, 10)"]

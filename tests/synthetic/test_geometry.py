@@ -16,6 +16,7 @@ from dovetail.recipe.spec import Spec
 from dovetail.synthetic.elastic import smooth_basis
 from dovetail.synthetic.flow import Flow
 from dovetail.synthetic.synthesis import Synthesis
+from dovetail.synthetic.transform import Draw
 
 S = dt.synthetic
 
@@ -149,8 +150,6 @@ def test_elastic_has_the_covariance_of_blurred_noise() -> None:
     smooth = torch.nn.functional.conv2d(noise, weights.view(1, 1, 1, -1))
     smooth = alpha * torch.nn.functional.conv2d(smooth, weights.view(1, 1, -1, 1))[:, 0]
     flow = Flow(torch.zeros(n, 1, size, size))
-    from dovetail.synthetic.transform import Draw
-
     S.elastic(alpha).make(torch.zeros(1, 1, size, size)).warp(flow, Draw(Draws(0), "test", torch.zeros(n, 1)))
     places = flow.places()
     plain = Flow(torch.zeros(1, 1, size, size)).places()

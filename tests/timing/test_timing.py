@@ -10,52 +10,33 @@ from torch import nn
 import dovetail as dt
 from dovetail.recipe.build import build_and_push, specimen_like
 from dovetail.recipe.recipe import load
-from dovetail.timing import layers, peaks, report, step
-from dovetail.timing.clock import interleaved
-from dovetail.timing.peaks import Peaks
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As few repetitions as there can be: what is tested is not the time."""
-
-    def once(calls: list, device: torch.device, budget: float, least: int = 1) -> list[float]:
-        return interleaved(calls, device, 0.0, 1)
-
-    def one(call: object, device: torch.device, budget: float = 0.0, least: int = 1) -> float:
-        return interleaved([call], device, 0.0, 1)[0]
-
-    monkeypatch.setattr(layers, "seconds", one)
-    monkeypatch.setattr(step, "interleaved", once)
-    monkeypatch.setattr(report, "measure_peaks", lambda device: Peaks({"float32": 100.0, "bfloat16": 200.0}, 10.0))
+from dovetail.timing.peaks import measure_peaks
 
 
 def test_every_innermost_layer_is_timed() -> None:
-    timing = dt.time("lenet", "batch=8", "precision=float32")
+    timing = dt.time("lenet", "batch=8", "precision=float32", budget=0.0)
     assert [row.place for row in timing.layers] == list("01234567")
     assert all(row.forward > 0 for row in timing.layers)
     assert [row.output for row in timing.layers[:2]] == ["(N, 20, 24, 24)", "(N, 20, 12, 12)"]
     assert timing.layers[0].memory == 8 * 20 * 24 * 24 * 4
-    inner = dt.time("logistic", "network=[{branch: [[linear: 3, relu], [linear: 2]]}, {linear: outputs}]")
+    inner = dt.time("logistic", "network=[{branch: [[linear: 3, relu], [linear: 2]]}, {linear: outputs}]", budget=0.0)
     places = ["0.branches.0.0", "0.branches.0.1", "0.branches.1.0", "1"]
     assert [row.place for row in inner.layers] == places
 
 
 def test_operations_are_counted_for_what_is_computed() -> None:
     """A convolution that comes first computes no gradient of its input: two thirds of the work of one behind it."""
-    timing = dt.time("lenet", "batch=8", "precision=float32")
+    timing = dt.time("lenet", "batch=8", "precision=float32", budget=0.0)
     counted = [row.gflops * (row.forward + row.backward) * 1e6 for row in timing.layers]
     table = dt.show("lenet").rows
     assert counted[0] == pytest.approx(2 * 2 * 8 * table[0].multiply_adds, rel=1e-6)
     assert counted[2] == pytest.approx(3 * 2 * 8 * table[2].multiply_adds, rel=1e-6)
     assert counted[5] == pytest.approx(3 * 2 * 8 * table[5].multiply_adds, rel=1e-6)
-    assert timing.layers[2].matrix == pytest.approx(timing.layers[2].gflops / 100)
+    assert timing.layers[2].matrix == pytest.approx(timing.layers[2].gflops / timing.peaks.matrix["float32"])
 
 
 def test_alternatives_are_measured_beside_the_recipe() -> None:
-    timing = dt.time("lenet", "batch=8", "precision=float32", "layout=contiguous")
+    timing = dt.time("lenet", "batch=8", "precision=float32", "layout=contiguous", budget=0.0)
     settings = {one.setting for one in timing.alternatives}
     assert {"layout=channels_last", "batch=2", "batch=4", "batch=16", "batch=32"} <= settings
     ratios = [one.ratio for one in timing.alternatives]
@@ -63,14 +44,17 @@ def test_alternatives_are_measured_beside_the_recipe() -> None:
     assert timing.step.whole > 0
 
 
-def test_the_command_prints_a_table_and_json() -> None:
-    told = dovetail("time", "mlp", "batch=16").out
-    assert "forward ms" in told
-    assert "examples/s" in told
-    assert "linear(500)" in told
-    plain = dovetail("time", "mlp", "batch=16", "--json").json
+def test_the_command_prints_json_and_the_object_a_table() -> None:
+    plain = dovetail("time", "logistic", "batch=16", "--json").json
     assert set(plain) == {"settings", "peaks", "layers", "step", "alternatives"}
     assert plain["settings"]["batch"] == 16
+    told = str(dt.time("mlp", "batch=16", budget=0.0))
+    for words in ("forward ms", "examples/s", "linear(500)"):
+        assert words in told
+
+
+def test_what_a_step_says_of_relevance_does_not_pile_up() -> None:
+    assert dt.time("logistic", "relevance={by: loss}", budget=0.0).step.whole > 0
 
 
 def test_timing_leaves_a_layer_as_it_is() -> None:
@@ -81,7 +65,7 @@ def test_timing_leaves_a_layer_as_it_is() -> None:
 
 
 def test_peaks_are_of_this_machine() -> None:
-    found = peaks.measure_peaks(CPU)
+    found = measure_peaks(torch.device("cpu"), budget=0.0)
     assert set(found.matrix) == {"float32", "bfloat16"}
     assert all(1 < value < 1e6 for value in found.matrix.values())
     assert 0.1 < found.copy < 1e4

@@ -168,10 +168,7 @@ class Hinge(Classifier):
         self.width, self.least = data.width if data.width > 2 else 1, margin
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        output = output.to(wide(output))
-        if self.width == 1:
-            target = target.clamp(min=0)
-        return self.weighted((self.least - self.margin(output, target)).clamp(min=0), target)
+        return self.weighted((self.least - self.margin(output, target)).clamp(min=0), target.clamp(min=0))
 
     def decode(self, output: Tensor) -> Tensor:
         return (output[:, 0] > 0).long() if self.width == 1 else output.argmax(1)

@@ -11,13 +11,15 @@ from ..recipe import transform
 from .transform import Change, Draw, Probability, Range, around, factors, require_pixels, up_to
 
 LUMA = (0.299, 0.587, 0.114)  # how bright red, green and blue look (ITU-R BT.601)
-_YIQ = ((0.299, 0.587, 0.114), (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135))
+_YIQ = [[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]]
 
 
 class Color:
     def __init__(self, channels: int, ends: dict[str, tuple[float, float]], probability: float) -> None:
         self.ends, self.probability = ends, probability
         self.luma = torch.tensor(LUMA if channels == 3 else [1.0])
+        self.yiq = torch.tensor(_YIQ, dtype=torch.float64)
+        self.rgb = torch.linalg.inv(self.yiq)
 
     def __call__(self, x: Tensor, draw: Draw) -> Tensor:
         n, channels = x.shape[:2]
@@ -50,16 +52,14 @@ class Color:
         """Between the pixel's own grey (0), itself (1) and beyond."""
         return luma.expand_as(one) + amount[:, None, None] * (one - luma)
 
-    @staticmethod
-    def _hue(turn: Tensor) -> Tensor:
+    def _hue(self, turn: Tensor) -> Tensor:
         """A rotation about the axis of greys, in the plane of I and Q; a turn is 1."""
-        to = torch.tensor(_YIQ, device=turn.device, dtype=turn.dtype)
         cosine, sine = (turn * (2 * math.pi)).cos(), (turn * (2 * math.pi)).sin()
         rotation = torch.zeros(len(turn), 3, 3, device=turn.device, dtype=turn.dtype)
         rotation[:, 0, 0] = 1
         rotation[:, 1, 1] = rotation[:, 2, 2] = cosine
         rotation[:, 1, 2], rotation[:, 2, 1] = -sine, sine
-        turned: Tensor = torch.linalg.inv(to) @ rotation @ to
+        turned: Tensor = self.rgb.to(turn) @ rotation @ self.yiq.to(turn)
         return turned
 
 

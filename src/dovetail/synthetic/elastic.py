@@ -18,14 +18,16 @@ class Elastic(Warp):
         self.alpha, self.sigma, self.probability = alpha, sigma, probability
 
     def warp(self, flow: Flow, draw: Draw) -> None:
-        f = smooth_basis(flow.height, self.sigma).to(flow.affine)
-        g = smooth_basis(flow.width, self.sigma).to(flow.affine)
+        kind = flow.affine.dtype, flow.affine.device
+        f, g = (smooth_basis(size, self.sigma, *kind) for size in (flow.height, flow.width))
         alpha = draw.amount(*self.alpha, self.probability) * math.sqrt(1 / 3)  # the deviation of U(-1, 1)
         flow.bend(draw.normal(2, f.shape[1], g.shape[1]) * alpha[:, None, None, None], f, g)
 
 
 @lru_cache
-def smooth_basis(size: int, sigma: float) -> Tensor:
+def smooth_basis(
+    size: int, sigma: float, dtype: torch.dtype = torch.float64, device: torch.device | None = None
+) -> Tensor:
     """B (size, R) such that B z is white noise blurred by a Gaussian of `sigma` pixels, for z normal, R small.
 
     The blurred noise's covariance is K = G G^T, G the Gaussian's weights over a line that reaches beyond both ends; B
@@ -42,7 +44,7 @@ def smooth_basis(size: int, sigma: float) -> Tensor:
     rank = int((left_out > 1e-5).sum()) + 1
     signs = torch.where(vectors[0] < 0, -1.0, 1.0)  # an eigenvector's sign is anybody's choice
     basis: Tensor = (vectors * signs * values.sqrt())[:, :rank]
-    return basis
+    return basis.to(device, dtype)
 
 
 @transform

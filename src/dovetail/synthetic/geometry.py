@@ -36,11 +36,11 @@ class Turn(Warp):
 
 
 class Shift(Warp):
-    def __init__(self, x: tuple[float, float], y: tuple[float, float], probability: float, whole: bool) -> None:
-        self.ends, self.probability, self.whole = (x, y), probability, whole
+    def __init__(self, ends: tuple[float, float], probability: float, whole: bool) -> None:
+        self.ends, self.probability, self.whole = ends, probability, whole
 
     def warp(self, flow: Flow, draw: Draw) -> None:
-        shift = torch.stack([draw.uniform(*ends) for ends in self.ends], 1)
+        shift = draw.uniform(*self.ends, 2)
         if self.whole:
             shift = shift.round()
         if self.probability < 1:
@@ -60,7 +60,7 @@ def shift(x: Tensor, by: Range = 2.0, probability: Probability = 1.0) -> Warp:
     shift(3.0)
     """
     require_images(x)
-    return Shift(around(by), around(by), probability, whole=False)
+    return Shift(around(by), probability, whole=False)
 
 
 @transform
@@ -160,7 +160,7 @@ def crop(
     require_images(x)
     if area is None:
         half = pad + 0.5 - 1e-6
-        return Shift((-half, half), (-half, half), probability, whole=True)
+        return Shift((-half, half), probability, whole=True)
     low, high = around(area) if isinstance(area, list) else (1 - area, 1.0)
     if not 0 < low <= high <= 1:
         raise ValueError(f"area is a share of the image, above 0 and at most 1, not {area}")

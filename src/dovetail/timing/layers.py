@@ -37,8 +37,8 @@ class LayerTime:
     memory: int
 
 
-def time_layers(system: System, batch: Batch, precision: str, peaks: Peaks) -> list[LayerTime]:
-    """Each innermost layer of a recipe's network, timed on a batch of its data."""
+def time_layers(system: System, batch: Batch, precision: str, peaks: Peaks, budget: float) -> list[LayerTime]:
+    """Each innermost layer of a recipe's network, timed on a batch of its data, `budget` seconds each way."""
     inputs: dict[str, tuple[nn.Module, Tensor]] = {}
 
     def note(place: str, module: nn.Module, x: tuple[Tensor]) -> None:
@@ -51,7 +51,7 @@ def time_layers(system: System, batch: Batch, precision: str, peaks: Peaks) -> l
         handle.remove()
     rows, first = [], True
     for place, (module, x) in inputs.items():
-        rows.append(time_layer(system, place, module, x, first, precision, peaks))
+        rows.append(time_layer(system, place, module, x, first, precision, peaks, budget))
         first = first and not any(p.requires_grad for p in module.parameters())
     return rows
 
@@ -64,7 +64,14 @@ def innermost(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def time_layer(
-    system: System, place: str, module: nn.Module, x: Tensor, first: bool, precision: str, peaks: Peaks
+    system: System,
+    place: str,
+    module: nn.Module,
+    x: Tensor,
+    first: bool,
+    precision: str,
+    peaks: Peaks,
+    budget: float,
 ) -> LayerTime:
     """One layer, with the precision of the run; where it is the `first` to learn its input needs no gradient."""
     x = x.requires_grad_(x.is_floating_point() and not first)
@@ -79,14 +86,14 @@ def time_layer(
     with FlopCounterMode(display=False) as counter:
         output = forward()
     ahead = counter.get_total_flops()
-    there = seconds(forward, x.device)
+    there = seconds(forward, x.device, budget)
     behind, back = 0, 0.0
     if wanted and output.requires_grad:
         slope = torch.ones_like(output)
         with FlopCounterMode(display=False) as counter:
             torch.autograd.grad(output, wanted, slope, retain_graph=True)
         behind = counter.get_total_flops()
-        back = seconds(lambda: torch.autograd.grad(output, wanted, slope, retain_graph=True), x.device)
+        back = seconds(lambda: torch.autograd.grad(output, wanted, slope, retain_graph=True), x.device, budget)
     moved = sum(t.numel() * t.itemsize for t in (x, output, *module.parameters())) * (3 if back else 1)
     time = there + back
     rate = (ahead + behind) / time / 1e9

@@ -21,14 +21,14 @@ class Peaks:
     copy: float
 
 
-def measure_peaks(device: torch.device) -> Peaks:
-    """Measure the device: products of square matrices of 2,048, and a copy of 64 MiB; takes two seconds."""
+def measure_peaks(device: torch.device, budget: float) -> Peaks:
+    """Measure the device: products of square matrices of 2,048, and a copy of 64 MiB, `budget` seconds each."""
     matrix = {}
     for dtype in (torch.float32, torch.bfloat16):
         a, b = (torch.randn(_SIDE, _SIDE, device=device).to(dtype) for _ in range(2))
         out = torch.empty_like(a)
         name = str(dtype).removeprefix("torch.")
-        matrix[name] = 2 * _SIDE**3 / seconds(partial(torch.mm, a, b, out=out), device, 0.6) / 1e9
+        matrix[name] = 2 * _SIDE**3 / seconds(partial(torch.mm, a, b, out=out), device, budget) / 1e9
     source = torch.zeros(_COPIED // 4, device=device)
     target = torch.empty_like(source)
-    return Peaks(matrix, 2 * _COPIED / seconds(lambda: target.copy_(source), device, 0.4) / 1e9)
+    return Peaks(matrix, 2 * _COPIED / seconds(lambda: target.copy_(source), device, budget) / 1e9)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.source import Source
 from ..recipe.recipe import Recipe
-from ..training.machine import convolves, multiplies_bfloat16, resolve_device, settled
+from ..training.machine import convolves, multiplies_bfloat16, resolve_device
 from ..training.trainer import Trainer
 from .clock import interleaved
-
-_BUDGET = 1.5  # seconds that each setting's steps are timed for
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ def trainer_of(recipe: Recipe, source: Source) -> Trainer:
     return trainer
 
 
-def time_step(trainer: Trainer) -> StepTime:
-    """The trainer's step, whole, and its parts by themselves."""
+def time_step(trainer: Trainer, budget: float) -> StepTime:
+    """The trainer's step, whole, and its parts by themselves, `budget` seconds each."""
     system, descent, device = trainer.system, trainer.descent, trainer.device
     batches = trainer.feed.at(trainer.t)
 
@@ -68,11 +66,9 @@ def time_step(trainer: Trainer) -> StepTime:
     both()
     moving = descent.rate  # the parts are timed without training: the weights stay
     descent.rate = lambda t: 0.0
-    fetched, ahead, through, updated, whole = interleaved(
-        [fetch, forward, both, update, trainer.step], device, _BUDGET / 2
-    )
+    calls = [fetch, forward, both, update, trainer.step]
+    fetched, ahead, through, updated, whole = interleaved(calls, device, budget)
     descent.rate = moving
-    system.heard.clear()
     return StepTime(
         fetch=1e3 * fetched,
         forward=1e3 * ahead,
@@ -83,18 +79,19 @@ def time_step(trainer: Trainer) -> StepTime:
     )
 
 
-def alternatives(recipe: Recipe, source: Source) -> list[Alternative]:
-    """Other precisions, memory layouts and batch sizes, timed in turn with the recipe itself; the fastest first."""
-    changes = [dict[str, Any](), *others(recipe, len(source.part("train")))]
-    recipes = [dataclasses.replace(recipe, **change) for change in changes]
-    calls: list[Callable[[], None]] = [trainer_of(changed, source).step for changed in recipes]
-    with settled(recipe):
-        times = interleaved(calls, trainer_of(recipe, source).device, _BUDGET)
-    speeds = [changed.batch / time for changed, time in zip(recipes, times, strict=True)]
-    found = [
-        Alternative(" ".join(f"{key}={value}" for key, value in change.items()), speed, speed / speeds[0])
-        for change, speed in zip(changes[1:], speeds[1:], strict=True)
-    ]
+def alternatives(trainer: Trainer, budget: float) -> list[Alternative]:
+    """Other precisions, memory layouts and batch sizes; the fastest first.
+
+    Each is timed in turn with the recipe's own step, `budget` seconds both, and forgotten before the next is made, so
+    that two systems at most are in memory.
+    """
+    found = []
+    for change in others(trainer.recipe, len(trainer.source.part("train"))):
+        other = trainer_of(dataclasses.replace(trainer.recipe, **change), trainer.source)
+        own, its = interleaved([trainer.step, other.step], trainer.device, budget)
+        speed = other.recipe.batch / its
+        setting = " ".join(f"{key}={value}" for key, value in change.items())
+        found.append(Alternative(setting, speed, speed * own / trainer.recipe.batch))
     return sorted(found, key=lambda one: -one.ratio)
 
 

@@ -30,8 +30,8 @@ class Feed:
         self.synthesis = Synthesis(recipe.synthetic, source.facts.input) if recipe.synthetic else None
         self.draws = Draws(recipe.seed)
         self.device = device
-        whole = recipe.accumulate == world.size == 1
-        self.parts = None if whole else partial(world.parts, recipe.batch // recipe.accumulate)
+        undivided = recipe.accumulate == world.size == 1
+        self.parts = None if undivided else partial(world.parts, recipe.batch // recipe.accumulate)
         self.whole = self.synthesis is not None and self.synthesis.mixes  # mixed before they are shared out
         examples = source.part("train")
         self.relevances: Relevances | None = None

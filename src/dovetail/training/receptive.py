@@ -45,11 +45,11 @@ class Fields:
         self._of: dict[int, tuple[Any, Field]] = {id(x): (x, self.first)}  # the tensor is kept: its id stays its own
         self._open: list[Field] = []  # of the modules around, what was seen within
 
-    def enter(self, x: Any) -> None:
-        """A module begins."""
+    def enter(self, x: Any = None) -> None:
+        """A module begins, on an input where it has one without a name."""
         self._open.append(self.of(x))
 
-    def leave(self, module: nn.Module, x: Any, output: Any) -> Field:
+    def leave(self, module: nn.Module, output: Any, x: Any = None) -> Field:
         """A module ends; returns what a unit of its output sees."""
         output, within = main_of(output), self._open.pop()
         before = self.of(x)
@@ -58,7 +58,7 @@ class Fields:
         elif next(module.children(), None) is not None:
             field = within
         else:
-            field = self._behind(module, before, x, output)
+            field = self._behind(module, before, x, output) if isinstance(x, Tensor) else self.whole
         if output is not x:
             self._of[id(output)] = (output, field)
         if self._open:
@@ -70,7 +70,9 @@ class Fields:
         known = self._of.get(id(x))
         return known[1] if known else self._open[-1] if self._open else self.whole
 
-    def _behind(self, module: Any, before: Field, x: Tensor, output: Tensor) -> Field:
+    def _behind(self, module: Any, before: Field, x: Tensor, output: Any) -> Field:
+        if not isinstance(output, Tensor):  # of a module of a user's own: nothing is known of it
+            return self.whole
         kernel = getattr(module, "kernel_size", None)
         axes = len(self.shape)
         if kernel is not None and x.dim() == axes + 2:

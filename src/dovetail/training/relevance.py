@@ -16,8 +16,9 @@ class Relevances:
 
     An epoch has as many places as there are examples. Example i gets a place with probability
     (1 - share) / n + share * r[i] / sum(r), r what was heard of it in the epoch it was last seen in; all are alike at
-    first. The places are dealt out evenly (systematic resampling), then shuffled, so that a share of 0 is the
-    usual order. What is drawn depends on the seed and on what was heard in earlier epochs, all of it in `tensors()`.
+    first. The places are dealt out evenly (systematic resampling), then shuffled, so that with a share
+    of 0 each is seen once. What is drawn depends on the seed and on what was heard in earlier epochs, all of it in
+    `tensors()`.
     """
 
     def __init__(self, count: int, settings: Relevance, seed: int, world: World) -> None:

@@ -97,8 +97,8 @@ class _Watch:
     def running(self) -> Iterator[_Watch]:
         handles = []
         for place, module in self.network.named_modules():
-            handles.append(module.register_forward_pre_hook(lambda m, x, place=place: self._enter(m, place, x[0])))
-            handles.append(module.register_forward_hook(lambda m, x, output: self._leave(m, x[0], output)))
+            handles.append(module.register_forward_pre_hook(lambda m, x, place=place: self._enter(m, place, x)))
+            handles.append(module.register_forward_hook(lambda m, x, output: self._leave(m, x, output)))
         try:
             with self._counter:
                 yield self
@@ -106,16 +106,16 @@ class _Watch:
             for handle in handles:
                 handle.remove()
 
-    def _enter(self, module: nn.Module, place: str, x: Any) -> None:
-        self.fields.enter(x)
+    def _enter(self, module: nn.Module, place: str, inputs: tuple[Any, ...]) -> None:
+        self.fields.enter(*inputs[:1])
         if module not in spec_of:
             return
         parameters = sum(p.numel() for p in module.parameters())
         self.rows.append(Row(place, len(self._open), label(spec_of[module]), "", "", parameters, 0))
         self._open.append((len(self.rows) - 1, self._counter.get_total_flops()))
 
-    def _leave(self, module: nn.Module, x: Any, output: Any) -> None:
-        sees = self.fields.text(self.fields.leave(module, x, output))
+    def _leave(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        sees = self.fields.text(self.fields.leave(module, output, *inputs[:1]))
         if module not in spec_of:
             return
         output = main_of(output)

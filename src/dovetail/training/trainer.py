@@ -95,6 +95,7 @@ class Trainer:
         share = self._share(count)
         self.system.draws.step = self.t
         self.descent.zero()
+        self.system.heard.clear()
         if self.buffers:
             torch._foreach_copy_(self._buffers_before, self.buffers)
         losses: list[Tensor] = []
@@ -106,7 +107,6 @@ class Trainer:
                 self.replicas.last(losses, self.requests.told())
             total.backward(share)
         self.feed.hear(self.t, batches, self.system.heard)
-        self.system.heard.clear()
         loss, *told = self.replicas.collect(self.descent)
         self._asked = self.requests.take(told)
         self._update(loss, count)
