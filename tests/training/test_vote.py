@@ -55,6 +55,9 @@ def test_what_cannot_vote_is_told(runs: list[str]) -> None:
     assert (said.code, said.err.strip()) == (2, f"{runs[0]} and {runs[1]} are runs: --vote lets them answer as one")
     said = dovetail("test", runs[0], "--vote")
     assert (said.code, said.err.strip()) == (2, "--vote takes two runs at least: dovetail test RUN1 RUN2 --vote")
+    said = dovetail("test", runs[0], "nobody", "--vote")
+    assert said.code == 1
+    assert said.err.startswith("no run 'nobody': neither a folder nor a name under runs/.")
     said = dovetail("predict", runs[0])
     assert (said.code, said.err.strip()) == (2, f"predict {runs[0]}: which files? Images, or CSV files")
 

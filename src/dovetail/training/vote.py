@@ -60,6 +60,8 @@ def runs_among(words: Sequence[str], vote: bool) -> tuple[list[str], list[str]]:
     count = 1
     while vote and count < len(words) and is_run(words[count]):
         count += 1
+    if vote and count == 1 < len(words) and "=" not in words[1] and not Path(words[1]).is_file():
+        find_run(words[1])  # says what is wrong with it
     return list(words[:count]), list(words[count:])
 
 
