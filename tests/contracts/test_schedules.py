@@ -21,6 +21,11 @@ SETTINGS: list[tuple[Spec, dict[str, Any]]] = [  # a schedule, and another value
     (dt.polynomial(0.3, 10.0, 0.75), {"alpha": 0.2, "beta": 20.0, "gamma": 0.5}),
     (dt.exponential(0.3, 0.01), {"alpha": 0.2, "beta": 0.02}),
     (dt.cosine(0.3), {"start": 0.2, "end": 0.1, "over": "2 epochs"}),
+    (dt.slope(0.3), {"start": 0.2, "end": 0.1, "over": "2 epochs"}),
+    (
+        dt.then([dt.slope(0.0, 0.3), dt.cosine(0.3)], ["20 %"]),
+        {"parts": [dt.constant(0.3), dt.cosine(0.2)], "at": [50]},
+    ),
 ]
 every = pytest.mark.parametrize(("spec", "others"), SETTINGS, ids=[spec.name for spec, _ in SETTINGS])
 SPAN = Span(epoch=30, total=100)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import dovetail as dt
 from dovetail.optim import Descent
-from dovetail.optim.descent import norm
+from dovetail.optim.clipping import norm
 from dovetail.optim.groups import grouped
 from dovetail.recipe.errors import RecipeError
 from dovetail.recipe.recipe import Group, Optimizer
@@ -118,7 +118,7 @@ def test_the_last_matching_pattern_wins() -> None:
     named = list(network().named_parameters())
     patterns = {"*": Group(rate=2), "*.bias": Group(rate=3, decay=0), "2.*": Group(decay=0.5)}
     settings = Optimizer(decay=0.1, groups=patterns)
-    groups = {(g["scale"], g["weight_decay"]): g["names"] for g in grouped(named, settings)}
+    groups = {(g["scale"], g["weight_decay"]): g["names"] for g in grouped(named, settings, Span(10, 100))}
     assert groups == {(2, 0.1): ["0.weight"], (3, 0): ["0.bias"], (1, 0.5): ["2.weight", "2.bias"]}
 
 

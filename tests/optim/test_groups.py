@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import dovetail as dt
 from dovetail.optim import Descent
-from dovetail.optim.descent import norm
+from dovetail.optim.clipping import norm
 from dovetail.recipe.errors import RecipeError
 from dovetail.recipe.recipe import Group, Optimizer
 from dovetail.recipe.span import Span
@@ -140,3 +140,84 @@ def test_channels_last_trains_as_the_usual_layout(rule: Any, axes: int, layout: 
     assert last[0].is_contiguous(memory_format=layout)
     for a, b in zip(usual, last, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-9)
+
+
+def test_decay_that_no_rate_multiplies() -> None:
+    """w <- (1 - shrink) w - rate * g: at a falling rate something else than decay within the gradient."""
+    ends = []
+    for settings in ({"shrink": 0.01}, {"decay": 0.01}):
+        w = nn.Parameter(torch.ones(1, dtype=torch.float64))
+        rate = dt.polynomial(0.1, beta=1.0, gamma=1.0)
+        descent = Descent([("w", w)], Optimizer(rule=dt.sgd(), rate=rate, **settings), Span(10, 100))
+        for t in range(3):
+            w.grad = torch.full_like(w, 0.5)
+            descent.update(t)
+        ends.append(w.item())
+    assert ends == pytest.approx([0.8798773333, 0.9065509915])
+
+
+def test_l1_draws_to_zero_and_leaves_there() -> None:
+    named = parameters()
+    step(named, rate=0.1, l1=4.0, groups={"*.bias": Group(l1=0.0)})
+    torch.testing.assert_close(named["0.weight"].detach(), torch.tensor([[2.6, 3.6], [0.0, 0.0]]))
+    assert named["0.bias"].tolist() == [7, -0.5]
+
+
+def test_clipping_by_values_by_layers_and_by_groups() -> None:
+    named = parameters()
+    step(named, gradient=-3.0, rate=1.0, clip_values=2.0)
+    assert named["0.bias"].tolist() == [9, 1.5]
+    named = parameters()
+    step(named, gradient=-3.0, rate=1.0, clip_layers=2.0)
+    torch.testing.assert_close(named["0.weight"].detach(), torch.tensor([[4.0, 5.0], [1.3, 1.4]]))
+    torch.testing.assert_close(named["0.bias"].detach(), torch.tensor([7.0, -0.5]) + 2**0.5)
+    named = parameters()
+    step(named, gradient=-3.0, rate=1.0, groups={"0.*": Group(clip=6**0.5)})  # six entries together
+    torch.testing.assert_close(named["0.bias"].detach(), torch.tensor([8.0, 0.5]))
+    torch.testing.assert_close(named["2.weight"].detach(), torch.full((1, 2, 2), 8.0))
+
+
+def test_clipping_counts_the_parts_that_lie_elsewhere() -> None:
+    named = parameters()
+    settings = Optimizer(rule=dt.sgd(), rate=dt.constant(1.0), clip_layers=2.0)
+    quadruple = lambda values: [4 * value for value in values]  # noqa: E731  (three quarters of each lie elsewhere)
+    descent = Descent(named.items(), settings, Span(10, 100), total=quadruple)
+    for parameter in named.values():
+        parameter.grad = torch.full_like(parameter, -3.0)
+    descent.update(0)
+    torch.testing.assert_close(named["0.weight"].detach(), torch.tensor([[3.5, 4.5], [0.8, 0.9]]))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_a_frozen_group_waits(rule: dt.Spec) -> None:
+    named = parameters()
+    groups = {"0.*": Group(freeze="until 0.3 epochs", l1=1.0)}
+    settings = Optimizer(rule=rule, rate=dt.constant(0.1), shrink=0.1, groups=groups)
+    descent = Descent(named.items(), settings, Span(10, 100))
+    ends = []
+    for t in range(5):
+        for parameter in named.values():
+            parameter.grad = torch.ones_like(parameter)
+        descent.update(t)
+        ends.append(float(named["0.weight"].detach().sum()))
+    assert ends[0] == ends[1] == ends[2] == pytest.approx(7.7)
+    assert ends[4] < ends[3] < 7.6
+    assert float(named["2.weight"].detach().max()) < 4.5
+
+
+def test_a_group_has_a_momentum_of_its_own() -> None:
+    named = parameters()
+    settings = Optimizer(rule=dt.sgd(0.9), rate=dt.constant(1.0), groups={"0.*": Group(momentum=0.0)})
+    descent = Descent(named.items(), settings, Span(10, 100))
+    for t in range(2):
+        for parameter in named.values():
+            parameter.grad = torch.ones_like(parameter)
+        descent.update(t)
+    assert named["0.bias"].tolist() == pytest.approx([5, -2.5])
+    assert float(named["2.weight"].detach().max()) == pytest.approx(5 - 1 - 1.9)
+
+
+def test_a_rule_without_momentum_refuses_one() -> None:
+    message = r"^optimizer.groups '\*.bias': the rule adam has no momentum to replace$"
+    with pytest.raises(RecipeError, match=message):
+        Descent(parameters().items(), Optimizer(rule=dt.adam(), groups={"*.bias": Group(momentum=0.5)}), Span(1, 1))

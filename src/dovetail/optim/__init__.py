@@ -1,11 +1,17 @@
 """Rules, schedules and groups: how parameters move."""
 
+from .adagrad import AdaDec, LocalAdagrad, adadec, adagrad, local_adagrad
 from .averages import ema, polyak
 from .descent import Descent
-from .rates import constant, cosine, exponential, piecewise, polynomial
-from .rules import adagrad, adam, adamw, rmsprop, sgd
+from .lamb import Lamb, lamb
+from .momentum import Momentum, Nesterov, momentum, nesterov
+from .muon import Muon, muon
+from .rates import constant, cosine, exponential, piecewise, polynomial, slope, then
+from .rules import adam, adamw, nadam, rmsprop, sgd
 
 __all__ = [
-    "Descent", "adagrad", "adam", "adamw", "constant", "cosine", "ema", "exponential", "piecewise", "polyak",
-    "polynomial", "rmsprop", "sgd",
+    "AdaDec", "Descent", "Lamb", "LocalAdagrad", "Momentum", "Muon", "Nesterov", "adadec", "adagrad", "adam", "adamw",
+    "constant", "cosine", "ema", "exponential", "lamb", "local_adagrad", "momentum", "muon", "nadam", "nesterov",
+    "piecewise", "polyak", "polynomial", "rmsprop", "sgd", "slope",
+    "then",
 ]  # fmt: skip

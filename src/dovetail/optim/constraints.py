@@ -6,19 +6,30 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @torch.no_grad()
-def constrain(groups: list[dict[str, Any]]) -> None:
-    """Bring the parameters of PyTorch's groups back to where their `max_norm` and `clamp` say, if they do."""
-    for group in groups:
-        if group["max_norm"] is not None:
-            for weight in group["params"]:
-                if weight.dim() > 1:
-                    limit_rows(weight, group["max_norm"])
-        if group["clamp"] is not None:
-            torch._foreach_clamp_min_(group["params"], -group["clamp"])
-            torch._foreach_clamp_max_(group["params"], group["clamp"])
+def constrain(group: dict[str, Any]) -> None:
+    """Bring the parameters of one of PyTorch's groups to where its `l1`, `max_norm` and `clamp` say, if they do."""
+    if group["l1"]:
+        for weight in (parameter for parameter in group["params"] if parameter.grad is not None):
+            weight.copy_(functional.softshrink(weight, group["lr"] * group["l1"]))
+    if group["max_norm"] is not None:
+        for weight in group["params"]:
+            if weight.dim() > 1:
+                limit_rows(weight, group["max_norm"])
+    if group["clamp"] is not None:
+        torch._foreach_clamp_min_(group["params"], -group["clamp"])
+        torch._foreach_clamp_max_(group["params"], group["clamp"])
+
+
+@torch.no_grad()
+def shrink(group: dict[str, Any]) -> None:
+    """Weight decay that no rate multiplies, for the parameters that are about to move: w <- (1 - shrink) w."""
+    moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+    if moved:
+        torch._foreach_mul_(moved, 1 - group["shrink"])
 
 
 def limit_rows(weight: Tensor, bound: float) -> None:

@@ -1,4 +1,4 @@
-"""One update: from the gradients that are there to moved parameters. Guard, clip, rate, rule, constraints."""
+"""One update: from the gradients that are there to moved parameters. Hold, guard, clip, rate, rule, constraints."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from torch import Tensor
 from ..recipe.recipe import Optimizer
 from ..recipe.span import Span
 from .averages import Averages
-from .constraints import constrain
-from .groups import grouped
+from .clipping import Clipping, norm
+from .constraints import constrain, shrink
+from .groups import grouped, require_momentum
 from .rates import scheduled
 
 
@@ -37,25 +38,37 @@ class Descent:
         buffers: Iterable[tuple[str, Tensor]] = (),
     ) -> None:
         trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
-        self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", grouped(trained, settings))
+        groups = grouped(trained, settings, span)
+        self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", groups)
+        require_momentum(settings, self.optimizer.defaults)
         self.rate = scheduled(settings, span)
         self.clip, self.guard, self.total = settings.clip, guard, total
-        self.constrained = [
-            group for group in self.optimizer.param_groups if (group["max_norm"], group["clamp"]) != (None, None)
-        ]
+        self.clipping = Clipping(settings.clip_layers, settings.clip_values, total)
+        self.clips = self.clipping.bounded or any(group["clip"] for group in self.groups)
+        self.frozen = max((group["frozen"] for group in self.groups), default=0)  # the last step that holds one still
         self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
+        self.begun = False
         self.norm = 0.0  # of the latest gradient, before clipping
         self.averages: Averages | None = None
         if settings.average is not None:
             share = settings.average.make_at("optimizer.average", span)
             self.averages = Averages([*trained, *buffers], share)
 
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """PyTorch's groups, which loading replaces."""
+        return self.optimizer.param_groups
+
     def update(self, t: int, longest: float = math.inf) -> bool:
         """Move the parameters by the gradients of step t.
 
         False, and nothing moved, where a gradient is not finite or all of them together are longer than `longest`.
         """
+        if t < self.frozen:
+            self._hold(t)
+        if not self.begun:
+            self._choose_form()
         if self.guard or self.clip is not None:
             gradients = [p.grad for p in self.parameters if p.grad is not None]
             self.norm = norm(gradients)
@@ -65,19 +78,43 @@ class Descent:
                 return False
             if self.clip is not None and self.norm > self.clip:
                 torch._foreach_mul_(gradients, self.clip / self.norm)
+        if self.clips:
+            self.clipping(self.groups)
         rate = self.rate(t)
-        for group in self.optimizer.param_groups:
+        for group in self.groups:
             group["lr"] = rate * group["scale"]
+            if group["shrink"]:
+                shrink(group)
         self.optimizer.step()
-        if self.constrained:
-            constrain(self.constrained)
+        for group in self.groups:
+            constrain(group)
         if self.averages is not None:
-            self.averages.update(t)
+            with self._as_rule_means():
+                self.averages.update(t)
         return True
+
+    def _choose_form(self) -> None:
+        """Fused rules take no sparse gradients, which show only when there are some."""
+        self.begun = True
+        if any(parameter.grad is not None and parameter.grad.is_sparse for parameter in self.parameters):
+            for group in self.groups:
+                group |= {"fused": False, "foreach": False}
+
+    def _hold(self, t: int) -> None:
+        """Groups that stay as they are for now get no gradient."""
+        for group in self.groups:
+            if t < group["frozen"]:
+                for parameter in group["params"]:
+                    parameter.grad = None
 
     def evaluated(self) -> AbstractContextManager[None]:
         """Within it, the parameters are what is to be tested and kept: their averages, where there are such."""
-        return nullcontext() if self.averages is None else self.averages.in_place()
+        return self._as_rule_means() if self.averages is None else self.averages.in_place()
+
+    def _as_rule_means(self) -> AbstractContextManager[None]:
+        """Within it, the parameters are what the rule would have tested, which may not be where it takes gradients."""
+        own: Callable[[], AbstractContextManager[None]] = getattr(self.optimizer, "evaluated", nullcontext)
+        return own()
 
     def gradients(self) -> list[Tensor]:
         """Every parameter's gradient; zeros where this process's examples gave it none."""
@@ -94,7 +131,7 @@ class Descent:
     def state(self) -> dict[str, Tensor]:
         """What is remembered, as tensors by parameter name: `network.0.weight/momentum_buffer`."""
         kept = {} if self.averages is None else self.averages.state()
-        for group in self.optimizer.param_groups:
+        for group in self.groups:
             for name, parameter in zip(group["names"], group["params"], strict=True):
                 for key, value in self.optimizer.state.get(parameter, {}).items():
                     if isinstance(value, Tensor):
@@ -116,7 +153,7 @@ class Descent:
             if name not in shapes or (value.dim() and value.shape[value.dim() - len(shapes[name]) :] != shapes[name]):
                 raise ValueError(f"{key} of {list(value.shape)} belongs to no parameter of the recipe")
             by_name.setdefault(name, {})[entry] = value
-        for group in self.optimizer.param_groups:
+        for group in self.groups:
             for name, parameter in zip(group["names"], group["params"], strict=True):
                 for entry, value in by_name.get(name, {}).items():
                     # files hold the usual layout, fused rules want the parameter's
@@ -126,24 +163,3 @@ class Descent:
         numbers = [number for group in saved["param_groups"] for number in group["params"]]
         state: dict[int, Any] = {n: by_name[name] for n, name in zip(numbers, names, strict=True) if name in by_name}
         self.optimizer.load_state_dict({**saved, "state": state})
-
-
-def norm(tensors: list[Tensor]) -> float:
-    """The Euclidean norm of all entries of all tensors (0 of none); not finite if any entry is not.
-
-    On the CPU by dot products over the memory as it lies, which take half the time of PyTorch's norms: the check that
-    a gradient is finite runs at every step.
-    """
-    if not tensors:
-        return 0.0
-    if tensors[0].device.type != "cpu":
-        return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors))))
-    rows = [in_memory_order(tensor) for tensor in tensors]
-    return math.sqrt(sum(torch.dot(row, row).item() for row in rows))
-
-
-def in_memory_order(tensor: Tensor) -> Tensor:
-    """All entries in one row, as they lie in memory; a copy only where the layout is neither of the usual ones."""
-    if tensor.is_contiguous():
-        return tensor.view(-1)
-    return (tensor.movedim(1, -1) if tensor.dim() > 2 else tensor).reshape(-1)  # channels last

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ..recipe.errors import RecipeError, nearest
 from ..recipe.recipe import Group, Optimizer
+from ..recipe.span import Span
 
 
-def grouped(named: Iterable[tuple[str, Tensor]], settings: Optimizer) -> list[dict[str, Any]]:
-    """PyTorch parameter groups with `names`, `scale` (the rate's factor), `weight_decay`, `max_norm` and `clamp`.
+def grouped(named: Iterable[tuple[str, Tensor]], settings: Optimizer, span: Span) -> list[dict[str, Any]]:
+    """PyTorch parameter groups: `names`, `scale` (the rate's factor), `weight_decay` and what else a group says.
 
     A parameter follows the last pattern that matches its name. Raises `RecipeError` for a pattern that matches none.
     """
@@ -21,20 +22,34 @@ def grouped(named: Iterable[tuple[str, Tensor]], settings: Optimizer) -> list[di
     require_matches(settings.groups, [name for name, _ in parameters], "optimizer.groups")
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for name, parameter in parameters:
-        own = Group()
-        for pattern, group in settings.groups.items():
-            if fnmatchcase(name, pattern):
-                own = group
+        pattern, own = "", Group()
+        for candidate, group in settings.groups.items():
+            if fnmatchcase(name, candidate):
+                pattern, own = candidate, group
         shared = {
+            "pattern": pattern,
             "scale": own.rate,
             "weight_decay": settings.decay if own.decay is None else own.decay,
+            "shrink": settings.shrink if own.shrink is None else own.shrink,
+            "l1": settings.l1 if own.l1 is None else own.l1,
+            "clip": own.clip,
+            "frozen": 0 if own.freeze is None else span.steps(own.freeze),
             "max_norm": settings.max_norm if own.max_norm is None else own.max_norm,
             "clamp": settings.clamp if own.clamp is None else own.clamp,
         }
-        group_of = groups.setdefault(tuple(shared.values()), {"params": [], "names": [], **shared})
+        if own.momentum is not None:
+            shared["momentum"] = own.momentum
+        group_of = groups.setdefault(tuple(shared.items()), {"params": [], "names": [], **shared})
         group_of["params"].append(parameter)
         group_of["names"].append(name)
     return list(groups.values())
+
+
+def require_momentum(settings: Optimizer, defaults: dict[str, Any]) -> None:
+    """Refuse a group's momentum where the rule, whose options these are, has none."""
+    for pattern, group in settings.groups.items():
+        if group.momentum is not None and "momentum" not in defaults:
+            raise RecipeError(f"optimizer.groups '{pattern}': the rule {settings.rule.name} has no momentum to replace")
 
 
 def require_matches(patterns: Iterable[str], names: Sequence[str], where: str) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 from ..recipe import schedule
 from ..recipe.recipe import Optimizer
 from ..recipe.span import Length, Span
+from ..recipe.spec import Schedules
 
 Rate = Annotated[float, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
@@ -87,6 +88,48 @@ def cosine(span: Span, start: Above = 0.1, end: Rate = 0.0, over: Length = "100 
     """
     length = max(span.steps(over), 1)
     return lambda t: end + (start - end) * (1 + math.cos(math.pi * min(t / length, 1.0))) / 2
+
+
+@schedule
+def slope(span: Span, start: Rate = 0.1, end: Rate = 0.0, over: Length = "100 %") -> Schedule:
+    """A straight line, rate(t) = start + (end - start) t / T, then `end`.
+
+    Units: T = `over`, in steps, epochs or percent of the run.
+
+    >>> import dovetail as dt
+    >>> round(dt.slope(0.1).make(Span(epoch=10, total=100))(25), 10)
+    0.075
+    """
+    length = max(span.steps(over), 1)
+    return lambda t: start + (end - start) * min(t / length, 1.0)
+
+
+@schedule
+def then(span: Span, parts: Schedules, at: list[Length]) -> Schedule:
+    """One schedule after the other: `parts[k]` from `at[k - 1]` on, each beginning at its own step 0.
+
+    Units: `at` in steps, epochs or percent of the run, rising; a part's percent are of its own length. Raises
+    `ValueError` unless there is one part more than changes.
+
+    >>> import dovetail as dt
+    >>> rate = dt.then([dt.slope(0.0, 0.1), dt.cosine(0.1)], at=["20 %"]).make(Span(epoch=10, total=100))
+    >>> [round(rate(t), 10) for t in (0, 10, 20, 60, 100)]
+    [0.0, 0.05, 0.1, 0.05, 0.0]
+    """
+    if len(parts) != len(at) + 1:
+        raise ValueError(f"{len(at)} changes need {len(at) + 1} schedules, got {len(parts)}")
+    changes = [0, *(span.steps(length) for length in at)]
+    if changes != sorted(changes):
+        raise ValueError(f"the changes must rise, got {', '.join(map(str, at))}")
+    ends = [*changes[1:], max(span.total, changes[-1])]
+    rates = [part.make_at(f"then.parts[{k}]", Span(span.epoch, ends[k] - changes[k])) for k, part in enumerate(parts)]
+
+    def rate(t: int) -> float:
+        k = bisect_right(changes, t) - 1
+        value: float = rates[k](t - changes[k])
+        return value
+
+    return rate
 
 
 def scheduled(settings: Optimizer, span: Span) -> Schedule:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, Optimizer, RMSprop
 
 from ..recipe import rule
 
@@ -30,7 +30,7 @@ def sgd(params: Groups, momentum: Share = 0.0, nesterov: bool = False) -> Optimi
     """
     if nesterov and not momentum:
         raise ValueError("nesterov needs a momentum above 0")
-    return SGD(params, lr=0.0, momentum=momentum, nesterov=nesterov, **_fast(params, "cpu", "cuda", "mps"))
+    return SGD(params, lr=0.0, momentum=momentum, nesterov=nesterov, **fast_form(params, "cpu", "cuda", "mps"))
 
 
 @rule
@@ -46,7 +46,7 @@ def adam(params: Groups, beta1: Share = 0.9, beta2: Share = 0.999, eps: Small = 
     >>> type(dt.adam(beta2=0.99).make([{"params": [torch.zeros(3)]}])).__name__
     'Adam'
     """
-    return Adam(params, lr=0.0, betas=(beta1, beta2), eps=eps, **_fast(params, "cpu", "cuda", "mps"))
+    return Adam(params, lr=0.0, betas=(beta1, beta2), eps=eps, **fast_form(params, "cpu", "cuda", "mps"))
 
 
 @rule
@@ -59,7 +59,7 @@ def adamw(params: Groups, beta1: Share = 0.9, beta2: Share = 0.999, eps: Small =
     >>> type(dt.adamw().make([{"params": [torch.zeros(3)], "weight_decay": 0.01}])).__name__
     'AdamW'
     """
-    return AdamW(params, lr=0.0, betas=(beta1, beta2), eps=eps, **_fast(params, "cpu", "cuda", "mps"))
+    return AdamW(params, lr=0.0, betas=(beta1, beta2), eps=eps, **fast_form(params, "cpu", "cuda", "mps"))
 
 
 @rule
@@ -78,26 +78,29 @@ def rmsprop(params: Groups, alpha: Share = 0.99, momentum: Share = 0.0, eps: Sma
 
 
 @rule
-def adagrad(params: Groups, initial: Small = 0.0, eps: Small = 1e-10) -> Optimizer:
-    """Rates that fall with the squared gradients seen so far: s <- s + g^2;  w <- w - rate * g / (sqrt(s) + eps).
+def nadam(
+    params: Groups, beta1: Share = 0.9, beta2: Share = 0.999, eps: Small = 1e-8, ramp: Small = 0.004
+) -> Optimizer:
+    """Adam with Nesterov's momentum, which climbs: mu(t) = beta1 (1 - 0.96^(t ramp) / 2) for t = 1, 2, ...
 
-    s starts at `initial`; with eps 0 it is the constant K inside the root. g includes decay * w. Duchi, Hazan and
-    Singer (2011), Adaptive subgradient methods for online learning and stochastic optimization.
+        M = mu(1) mu(2) ... mu(t);   w <- w - rate * (mu(t+1) m / (1 - M mu(t+1)) + (1 - mu(t)) g / (1 - M))
+            / (sqrt(v / (1 - beta2^t)) + eps)
+
+    m and v are `adam`'s; g includes decay * w. Dozat (2016), Incorporating Nesterov momentum into Adam.
 
     >>> import dovetail as dt
-    >>> dt.adagrad(initial=1.0, eps=0.0)
-    adagrad(1.0, eps=0.0)
+    >>> dt.nadam(beta2=0.99)
+    nadam(beta2=0.99)
     """
-    fast = _fast(params, "cpu")
-    return Adagrad(params, lr=0.0, initial_accumulator_value=initial, eps=eps, **fast)
+    return NAdam(params, lr=0.0, betas=(beta1, beta2), eps=eps, momentum_decay=ramp, foreach=True)
 
 
 def moves_elements(optimizer: Optimizer) -> bool:
     """Whether a rule moves each element by that element's gradients alone; a rule of one's own says `elementwise`."""
-    return isinstance(optimizer, SGD | Adam | RMSprop | Adagrad) or getattr(optimizer, "elementwise", False)
+    return isinstance(optimizer, SGD | Adam | NAdam | RMSprop | Adagrad) or getattr(optimizer, "elementwise", False)
 
 
-def _fast(params: Groups, *fused: str) -> dict[str, bool]:
+def fast_form(params: Groups, *fused: str) -> dict[str, bool]:
     """Fused where this rule has it for all the devices, else foreach."""
     tensors: list[torch.Tensor] = [tensor for group in params for tensor in group["params"]]
     every = all(tensor.device.type in fused and tensor.is_floating_point() for tensor in tensors)

@@ -15,7 +15,7 @@ from .language import plain, read_nodes, write
 from .node import Node
 from .override import override
 from .place import fail
-from .span import Length
+from .span import Length, Until
 from .spec import (
     AverageSpec,
     InitSpec,
@@ -35,6 +35,7 @@ Epochs = Annotated[Positive | Annotated[float, Field(gt=0)], "a number above 0"]
 Count = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Above = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 Interval = Annotated[str, Field(pattern=r"^[1-9][0-9]* (epoch|step)s?$"), "an interval like '1 epoch' or '500 steps'"]
 """How often something happens: `1 epoch`, `500 steps`."""
 
@@ -43,11 +44,17 @@ Interval = Annotated[str, Field(pattern=r"^[1-9][0-9]* (epoch|step)s?$"), "an in
 class Group:
     """Settings of the parameters whose names match a pattern (`*.bias`); the last matching pattern wins.
 
-    `rate` multiplies the recipe's rate; `decay`, `max_norm` and `clamp` replace the recipe's.
+    `rate` multiplies the recipe's rate; `decay`, `shrink`, `l1`, `max_norm` and `clamp` replace the recipe's, and
+    `momentum` the rule's. `clip` bounds the norm of the group's own gradient. `freeze` holds the group still at first.
     """
 
     rate: NonNegative = 1.0
     decay: NonNegative | None = None
+    shrink: Share | None = None
+    l1: NonNegative | None = None
+    momentum: Share | None = None
+    clip: Above | None = None
+    freeze: Until | None = None
     max_norm: Above | None = None
     clamp: Above | None = None
 
@@ -56,9 +63,12 @@ class Group:
 class Optimizer:
     """How the parameters move: rule, rate, decay and clipping.
 
-    `decay` is handed to the rule as its weight decay: added to the gradient as decay * w by sgd, adam, rmsprop and
-    adagrad, subtracted as rate * decay * w by adamw. `clip` bounds the Euclidean norm of the whole gradient.
-    After each step `max_norm` bounds the norm of each unit's incoming weights and `clamp` the size of every parameter.
+    `decay` is handed to the rule as its weight decay: subtracted as rate * decay * w by adamw, lamb and muon, and added
+    to the gradient as decay * w by every other rule. `shrink` is the decay that no rate multiplies,
+    w <- (1 - shrink) w - (the rule's step), and `l1` draws weights to 0 and leaves them there,
+    w <- sign(w) max(|w| - rate * l1, 0) after the step. `clip` bounds the Euclidean norm of the whole gradient,
+    `clip_layers` that of each parameter's, `clip_values` each entry. After each step `max_norm` bounds the norm of each
+    unit's incoming weights and `clamp` the size of every parameter.
     A step whose loss or gradient is not finite is left out, and, by option, one whose gradient is more than `outlier`
     times as long as gradients were of late; after `patience` such steps in a row the run stops.
     """
@@ -67,7 +77,11 @@ class Optimizer:
     rate: ScheduleSpec = field(default_factory=lambda: Spec("schedule", "constant", {"value": 0.01}))
     warmup: Length = 0  # the rate climbs in a straight line over this length
     decay: NonNegative = 0.0
+    shrink: Share = 0.0
+    l1: NonNegative = 0.0
     clip: Above | None = None
+    clip_layers: Above | None = None
+    clip_values: Above | None = None
     max_norm: Above | None = None
     clamp: Above | None = None
     outlier: Annotated[float, Field(gt=1)] | None = None

@@ -12,6 +12,10 @@ Length = Annotated[
     Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?(steps?|epochs?|%)$")],
     "a number of steps, or a length like '500 steps', '3 epochs' or '10 %'",
 ]
+Until = Annotated[
+    Annotated[str, Field(pattern=r"^until \d+(\.\d+)?( ?(steps?|epochs?|%))?$")],
+    "a time like 'until 1000', 'until 2 epochs' or 'until 10 %'",
+]
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,16 @@ class Span:
         return cls(epoch, max(1, round(epoch * epochs)))
 
     def steps(self, length: int | str) -> int:
-        """A length in steps.
+        """A length in steps; of `until 2 epochs` the length until then.
 
         >>> Span(epoch=100, total=1000).steps("2.5 epochs")
         250
         """
         if isinstance(length, int):
             return length
-        match = re.match(r"([\d.]+) ?(\w+|%)$", length)
+        match = re.match(r"(?:until )?([\d.]+) ?(\w+|%)?$", length)
         assert match, length
+        if match[2] is None:
+            return round(float(match[1]))
         unit = {"s": 1.0, "e": float(self.epoch), "%": self.total / 100}[match[2][0]]
         return round(float(match[1]) * unit)

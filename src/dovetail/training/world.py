@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from ..optim.descent import in_memory_order
+from ..optim.clipping import in_memory_order
 from ..recipe.errors import DovetailError
 
 T = TypeVar("T")

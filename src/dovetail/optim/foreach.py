@@ -1,0 +1,71 @@
+"""The frame of our own rules: all parameters of a group move at once, and what is remembered is tensors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+Groups = list[dict[str, Any]]
+Tensors = list[Tensor]
+
+
+class Foreach(Optimizer):
+    """An ordinary optimizer whose rule moves a list of parameters by the list of their gradients.
+
+    Parameters without a gradient stay as they are. `weight_decay` adds decay * w to the gradient, unless the rule says
+    `decoupled`, which then shrinks by itself. `elementwise` says that each element moves by its own gradients alone.
+    """
+
+    elementwise = True
+    decoupled = False
+    counts = False  # whether it asks how often a parameter has been moved
+
+    def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, **options})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every parameter once; `closure`, where given, first takes the loss and its gradients anew."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if any(parameter.grad.is_sparse for parameter in moved):
+                raise RuntimeError(f"{type(self).__name__} cannot take sparse gradients; sgd and adagrad can")
+            for t, parameters in self.counted(moved):
+                gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+                if group["weight_decay"] and not self.decoupled:
+                    gradients = list(torch._foreach_add(gradients, parameters, alpha=group["weight_decay"]))
+                self.move(group, t, parameters, gradients)
+        return loss
+
+    @abstractmethod
+    def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
+        """Move parameters of a group that have been moved t times; must not change the gradients."""
+
+    def counted(self, parameters: Tensors) -> Iterable[tuple[int, Tensors]]:
+        """The parameters by how often they have been moved (0 where the rule does not ask), and counts this one."""
+        if not self.counts:
+            return [(0, parameters)] if parameters else []
+        alike: dict[int, Tensors] = {}
+        for parameter in parameters:
+            state = self.state[parameter]
+            if "step" not in state:
+                state["step"] = torch.zeros((), dtype=torch.float32)
+            alike.setdefault(int(state["step"]), []).append(parameter)
+        torch._foreach_add_([self.state[parameter]["step"] for parameter in parameters], 1)
+        return alike.items()
+
+    def remembered(self, parameters: Tensors, entry: str, value: float = 0.0) -> Tensors:
+        """A tensor of each parameter's shape, type and layout, filled with `value` at first."""
+        for parameter in parameters:
+            if entry not in self.state[parameter]:
+                self.state[parameter][entry] = torch.full_like(parameter, value, memory_format=torch.preserve_format)
+        return [self.state[parameter][entry] for parameter in parameters]
