@@ -15,7 +15,8 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     matrix = torch.randn(shape)
     values = torch.linalg.svdvals(orthogonal(matrix))
-    assert float(values.min()) > 0.6 and float(values.max()) < 1.3
+    assert float(values.min()) > 0.6
+    assert float(values.max()) < 1.3
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     assert float(torch.cosine_similarity(orthogonal(matrix).flatten(), (u @ v).flatten(), dim=0)) > 0.97
 
