@@ -3,15 +3,17 @@
 from .adagrad import AdaDec, LocalAdagrad, adadec, adagrad, local_adagrad
 from .averages import ema, polyak
 from .descent import Descent
+from .gauss_newton import GaussNewton, gauss_newton
 from .lamb import Lamb, lamb
+from .lbfgs import LBFGS, lbfgs
 from .momentum import Momentum, Nesterov, momentum, nesterov
 from .muon import Muon, muon
 from .rates import constant, cosine, exponential, piecewise, polynomial, slope, then
 from .rules import adam, adamw, nadam, rmsprop, sgd
 
 __all__ = [
-    "AdaDec", "Descent", "Lamb", "LocalAdagrad", "Momentum", "Muon", "Nesterov", "adadec", "adagrad", "adam", "adamw",
-    "constant", "cosine", "ema", "exponential", "lamb", "local_adagrad", "momentum", "muon", "nadam", "nesterov",
-    "piecewise", "polyak", "polynomial", "rmsprop", "sgd", "slope",
-    "then",
+    "LBFGS", "AdaDec", "Descent", "GaussNewton", "Lamb", "LocalAdagrad", "Momentum", "Muon", "Nesterov", "adadec",
+    "adagrad", "adam", "adamw", "constant", "cosine", "ema", "exponential", "gauss_newton", "lamb", "lbfgs",
+    "local_adagrad", "momentum", "muon", "nadam", "nesterov", "piecewise", "polyak", "polynomial", "rmsprop", "sgd",
+    "slope", "then",
 ]  # fmt: skip

@@ -15,8 +15,9 @@ from ..recipe.span import Span
 from .averages import Averages
 from .clipping import Clipping, norm
 from .constraints import constrain, shrink
-from .groups import grouped, require_momentum
+from .groups import grouped, require_momentum, require_whole
 from .rates import scheduled
+from .whole import Evaluation
 
 
 class Descent:
@@ -48,6 +49,9 @@ class Descent:
         self.frozen = max((group["frozen"] for group in self.groups), default=0)  # the last step that holds one still
         self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
+        self.evaluates = getattr(self.optimizer, "evaluates", False)
+        if self.evaluates:
+            require_whole(settings)
         self.begun = False
         self.norm = 0.0  # of the latest gradient, before clipping
         self.averages: Averages | None = None
@@ -60,10 +64,11 @@ class Descent:
         """PyTorch's groups, which loading replaces."""
         return self.optimizer.param_groups
 
-    def update(self, t: int, longest: float = math.inf) -> bool:
+    def update(self, t: int, longest: float = math.inf, evaluation: Evaluation | None = None) -> bool:
         """Move the parameters by the gradients of step t.
 
         False, and nothing moved, where a gradient is not finite or all of them together are longer than `longest`.
+        `evaluation` is the step's loss for rules that look at it more than once.
         """
         if t < self.frozen:
             self._hold(t)
@@ -85,7 +90,10 @@ class Descent:
             group["lr"] = rate * group["scale"]
             if group["shrink"]:
                 shrink(group)
-        self.optimizer.step()
+        if self.evaluates:
+            self.optimizer.step(evaluation)
+        else:
+            self.optimizer.step()
         for group in self.groups:
             constrain(group)
         if self.averages is not None:

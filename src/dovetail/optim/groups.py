@@ -52,6 +52,16 @@ def require_momentum(settings: Optimizer, defaults: dict[str, Any]) -> None:
             raise RecipeError(f"optimizer.groups '{pattern}': the rule {settings.rule.name} has no momentum to replace")
 
 
+def require_whole(settings: Optimizer) -> None:
+    """Refuse what a rule that looks at the loss along one direction of all parameters could not heed."""
+    rule, groups = settings.rule.name, settings.groups.values()
+    if any(group.rate != 1 for group in groups):
+        raise RecipeError(f"optimizer.groups: {rule} moves all parameters together; leave the groups' rates out")
+    clips = (settings.clip, settings.clip_layers, settings.clip_values, *(group.clip for group in groups))
+    if any(clip is not None for clip in clips):
+        raise RecipeError(f"optimizer: {rule} chooses by the loss how far it goes; leave clipping out")
+
+
 def require_matches(patterns: Iterable[str], names: Sequence[str], where: str) -> None:
     """Refuse a pattern that matches no parameter, which is a typing error more often than not."""
     for pattern in patterns:

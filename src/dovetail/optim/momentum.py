@@ -51,7 +51,7 @@ def momentum(params: Groups, momentum: Share = 0.9, gradient: Rate = 1.0, averag
 
     >>> import dovetail as dt
     >>> dt.momentum(0.9, gradient=1.0, average=2.0)
-    momentum(0.9, average=2.0)
+    momentum(average=2.0)
     """
     return Momentum(params, 0.0, momentum, gradient, average)
 

@@ -78,9 +78,7 @@ def time_layer(
     wanted = [t for t in (x, *module.parameters()) if t.requires_grad]
 
     def forward() -> Any:
-        if system.autocast is None:
-            return module(x)
-        with system.autocast:
+        with system.precision:
             return module(x)
 
     with FlopCounterMode(display=False) as counter:

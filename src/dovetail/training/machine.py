@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,10 @@ def convolves(specs: Any) -> bool:
     return isinstance(specs, list) and any(map(convolves, specs))
 
 
-def autocast(recipe: Recipe) -> AbstractContextManager[Any] | None:
-    """The context in which a bfloat16 network runs; nothing for the other precisions."""
+def autocast(recipe: Recipe) -> AbstractContextManager[Any]:
+    """The context in which the network runs: PyTorch's for bfloat16, none for the other precisions."""
     if recipe.precision != "bfloat16":
-        return None
+        return nullcontext()
     return torch.autocast(torch.device(recipe.device).type, dtype=torch.bfloat16)
 
 

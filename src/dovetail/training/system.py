@@ -59,7 +59,7 @@ class System(nn.Module):
         self.still: list[nn.Module] = []  # frozen modules, which stay in evaluation mode
         self.relevant = recipe.relevance and recipe.relevance.by
         self.heard: list[Tensor] = []  # how relevant the examples of each batch were, where that is asked for
-        self.autocast = autocast(recipe)
+        self.precision = autocast(recipe)
         self.channels_last = recipe.layout == "channels_last"
         with torch.device(device or "cpu"), torch.random.fork_rng(devices=[]):
             torch.manual_seed(mix(recipe.seed, purpose_key("init")))
@@ -131,7 +131,10 @@ class System(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss summed over the batch, weights applied."""
-        output = self.output(batch.input)
+        return self.judged(self.output(batch.input), batch)
+
+    def judged(self, output: Any, batch: Batch) -> Tensor:
+        """The summed loss of the network's output for a batch."""
         loss = self._loss(output, batch.target)
         if self.relevant and self.training:
             self.heard.append(self._relevance(main_of(output), batch.target, loss))
@@ -155,12 +158,12 @@ class System(nn.Module):
 
     def output(self, x: Tensor) -> Tensor:
         """The network's answer."""
-        if self.channels_last and x.dim() == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        if self.autocast is None:
-            return self.network(x)  # type: ignore[no-any-return]
-        with self.autocast:
-            return self.network(x)  # type: ignore[no-any-return]
+        with self.precision:
+            return self.network(self.laid_out(x))  # type: ignore[no-any-return]
+
+    def laid_out(self, x: Tensor) -> Tensor:
+        """The input in the network's memory layout."""
+        return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
 
     def count(self, batch: Batch) -> float:
         """What the summed loss is divided by, once."""

@@ -20,6 +20,7 @@ from ..recipe.errors import DovetailError, RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from .across import spread
+from .again import Again
 from .evaluate import ALONE, evaluate
 from .feed import Feed
 from .journal import BEST, Journal
@@ -78,7 +79,7 @@ class Trainer:
             require_rows_suffice(recipe, self.descent)
         self.state = State(len(self.descent.names))
         self.buffers = list(self.system.network.buffers())  # running averages, taken back where a step is left out
-        self._buffers_before = [buffer.clone() for buffer in self.buffers]
+        self.buffers_before = [buffer.clone() for buffer in self.buffers]
         self.t = 0
         self.damaged = ""  # what is wrong with checkpoints newer than the one that was loaded
         self.evaluate_every = self.span.steps(recipe.evaluate)
@@ -90,14 +91,22 @@ class Trainer:
 
     def step(self) -> None:
         """Gradients of the global batch, summed over micro-batches and processes and divided once; then one update."""
+        self._asked = 0
         batches = self.feed.at(self.t)
         count = self._count(batches)
+        if self.buffers:
+            torch._foreach_copy_(self.buffers_before, self.buffers)
+        loss = self.gradients(batches, count)
+        self.feed.hear(self.t, batches, self.system.heard)
+        self._update(loss, count, batches)
+        self.t += 1
+
+    def gradients(self, batches: list[Batch], count: float) -> float:
+        """The summed loss of the global batch; its gradients, divided by the count, are the parameters'."""
         share = self._share(count)
         self.system.draws.step = self.t
         self.descent.zero()
         self.system.heard.clear()
-        if self.buffers:
-            torch._foreach_copy_(self._buffers_before, self.buffers)
         losses: list[Tensor] = []
         for batch in batches:
             self.system.draws.first = batch.first
@@ -106,21 +115,20 @@ class Trainer:
             if len(losses) == len(batches):
                 self.replicas.last(losses, self.requests.told())
             total.backward(share)
-        self.feed.hear(self.t, batches, self.system.heard)
         loss, *told = self.replicas.collect(self.descent)
-        self._asked = self.requests.take(told)
-        self._update(loss, count)
-        self.t += 1
+        self._asked = self._asked or self.requests.take(told)
+        return loss
 
-    def _update(self, loss: float, count: float) -> None:
+    def _update(self, loss: float, count: float, batches: list[Batch]) -> None:
         """Move the parameters, or leave the step out where its loss or gradient is not to be trusted."""
         state, settings = self.state, self.recipe.optimizer
-        if math.isfinite(loss) and self.descent.update(self.t, state.longest(settings.outlier)):
+        evaluation = Again(self, batches, count, loss) if self.descent.evaluates else None
+        if math.isfinite(loss) and self.descent.update(self.t, state.longest(settings.outlier), evaluation):
             state.accept(loss, count, self.descent.norm)
         else:
             state.leave_out(self._suspects())
             if self.buffers:
-                torch._foreach_copy_(self.buffers, self._buffers_before)
+                torch._foreach_copy_(self.buffers, self.buffers_before)
             if state.in_row >= settings.patience:
                 raise RunError(self._diverged(loss))
         if self.hooks.on_step:
@@ -210,7 +218,7 @@ class Trainer:
         )
         self.descent.load(shards.own(remembered))
         self.buffers = list(self.system.network.buffers())
-        self._buffers_before = [buffer.clone() for buffer in self.buffers]
+        self.buffers_before = [buffer.clone() for buffer in self.buffers]
 
     def _finish(self) -> dict[str, Any]:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
