@@ -33,6 +33,7 @@ _NAMES = {
     "schedule": "recipe",
     "show": "training",
     "show_data": "training",
+    "show_rates": "training",
     "source": "recipe",
     "time": "timing",
     "train": "training",
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from .recipe.recipe import Recipe, parse
     from .recipe.spec import Spec
     from .timing import time as time
-    from .training import Run, Vote, resume, show_data, train
+    from .training import Run, Vote, resume, show_data, show_rates, train
     from .training.show import show as show
 
 

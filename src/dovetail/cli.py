@@ -154,6 +154,7 @@ def show(
     recipe: Recipe,
     overrides: Overrides = None,
     data: Annotated[bool, typer.Option("--data", help="Draw training images and their synthetic versions.")] = False,
+    rates: Annotated[bool, typer.Option("--rates", help="The rate over the run, and each parameter's group.")] = False,
     to: Annotated[str | None, typer.Option(help="The picture's file (default: RECIPE-data.png).")] = None,
     use: Use = None,
     as_json: Json = False,
@@ -164,12 +165,14 @@ def show(
     use_parts(use)
     if to and not data:
         raise UsageError("--to names the file of the picture that --data draws; give both")
+    if data and rates:
+        raise UsageError("--data and --rates show different things; give one")
     if data:
         path = training.show_data(recipe, *overrides or [], to=to)
         print(json.dumps({"picture": str(path)}) if as_json else f"wrote {path}")
         return
-    table = training.show(recipe, *overrides or [])
-    print(json.dumps(table.plain()) if as_json else table)
+    shown = (training.show_rates if rates else training.show)(recipe, *overrides or [])
+    print(json.dumps(shown.plain()) if as_json else shown)
 
 
 @app.command(name="time")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def test_the_loss_falls_at_every_step(rule: dt.Spec) -> None:
     plain = {"network": [dt.flatten(), dt.linear(20), dt.tanh(), dt.linear("outputs")], "synthetic": []}
     losses: list[float] = []
     dt.train(whole(rule, **plain, batch=1500, epochs=10), run="a", on_step=lambda step, loss: losses.append(loss))
-    assert all(after < before for before, after in zip(losses, losses[1:], strict=False))
+    assert all(after < before for before, after in pairwise(losses))
     assert losses[-1] < 0.3 * losses[0]
 
 
@@ -80,5 +81,5 @@ def test_it_refuses_what_it_cannot_heed(rule: dt.Spec) -> None:
 
 def test_gauss_newton_names_what_it_cannot_differentiate() -> None:
     network = [dt.flatten(), dt.linear(20), dt.relu(), dt.heads([dt.linear("outputs")], [dt.linear("outputs")])]
-    with pytest.raises(RunError, match="optimizer.rule gauss_newton cannot differentiate this network: the network"):
+    with pytest.raises(RunError, match=r"optimizer.rule gauss_newton cannot differentiate this network: the network"):
         dt.train(whole(dt.gauss_newton(), network=network), run="a")

@@ -38,6 +38,11 @@ class Whole(Optimizer):
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, **options})
 
+    @property
+    def remembers(self) -> int:
+        """How many tensors it keeps for each parameter."""
+        return 1
+
     def moving(self) -> Tensors:
         """The parameters that have gradients."""
         return [p for group in self.param_groups for p in group["params"] if p.grad is not None]

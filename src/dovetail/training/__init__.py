@@ -1,6 +1,7 @@
 """Training: a system, the loop that trains it, and the runs it leaves."""
 
 from .begin import resume, train
+from .pace import show_rates
 from .picture import show_data
 from .progress import Progress
 from .run import Run, other_data
@@ -11,5 +12,5 @@ from .vote import Vote, runs_among
 
 __all__ = [
     "Progress", "Run", "Stopped", "System", "Trainer", "Vote", "other_data", "resume", "runs_among", "show",
-    "show_data", "train",
+    "show_data", "show_rates", "train",
 ]  # fmt: skip

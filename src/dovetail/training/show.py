@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..layers.heads import main_of
 from ..optim.descent import Descent
+from ..optim.whole import Whole
 from ..recipe.build import push, shape_text, spec_of
 from ..recipe.check import has_specs
 from ..recipe.facts import Facts
@@ -141,12 +142,16 @@ def _memory(system: System, recipe: Recipe, activations: int) -> dict[str, int]:
     for parameter in trained:
         parameter.grad = torch.empty_like(parameter)
     descent = Descent(system.named_parameters(), recipe.optimizer, Span(1, 1), guard=False)
-    descent.optimizer.step()
+    if isinstance(descent.optimizer, Whole):
+        kept = descent.optimizer.remembers * _size(trained)
+    else:
+        descent.optimizer.step()
+        kept = _size(descent.state().values())
     wide = 2 if recipe.precision == "bfloat16" else dtype_of(recipe).itemsize
     memory = {
         "weights": _size(system.state_dict().values()),
         "gradients": _size(trained),
-        "optimizer": _size(descent.state().values()),
+        "optimizer": kept,
         "activations": activations * -(-recipe.batch // recipe.accumulate) * wide,
     }
     return {**memory, "total": sum(memory.values())}

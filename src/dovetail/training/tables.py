@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
@@ -23,6 +24,36 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
         lines.append("  ".join(words).rstrip())
     rule = "  ".join("-" * width for width in widths)
     return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
+
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+
+
+def chart(values: Sequence[float], first: int, last: int, width: int = 64, height: int = 8) -> list[str]:
+    """A curve as lines of text: its values from left to right, from 0 at the bottom up to the largest.
+
+    Each column is the mean of the values it stands for; `first` and `last` are written below the ends.
+
+    >>> print("\\n".join(chart([0, 1, 2, 3, 4], 0, 40, width=5, height=2)))
+    4 ┤   ▄█
+      │ ▄███
+    0 ┼─────
+       0  40
+    """
+    width = min(width, len(values))
+    cuts = [i * len(values) // width for i in range(width + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(cuts)]
+    top = max(means)
+    eighths = [round(8 * height * mean / top) if top else 0 for mean in means]
+    label = f"{top:.3g}"
+    lines = []
+    for row in reversed(range(height)):
+        bars = "".join(_EIGHTHS[min(max(count - 8 * row, 0), 8)] for count in eighths)
+        lines.append(f"{label if row == height - 1 else '':>{len(label)}} {'┤' if row == height - 1 else '│'}{bars}")
+    ends = f"{first:,}" + f"{last:,}".rjust(width - len(f"{first:,}"))
+    lines.append(f"{'0':>{len(label)}} ┼{'─' * width}")
+    lines.append(f"{'':>{len(label)}}  {ends}")
+    return [line.rstrip() for line in lines]
 
 
 def bytes_text(size: float) -> str:

@@ -1,0 +1,88 @@
+"""How fast every parameter moves: the rate over the run as a picture, and which group each parameter fell into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..optim.descent import Descent
+from ..recipe.recipe import Recipe, load
+from ..recipe.span import Span
+from .machine import resolved
+from .run import make_source
+from .system import System
+from .tables import aligned, chart
+
+_POINTS = 400  # of the curve that --json gives
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters that move alike: the pattern they fell under (empty where none), and what differs for them."""
+
+    pattern: str
+    names: list[str]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The rate at steps from the first to the last, and the groups."""
+
+    rule: str
+    steps: int
+    epoch: int
+    curve: list[tuple[int, float]]
+    groups: list[Parameters]
+
+    def plain(self) -> dict[str, Any]:
+        return {**vars(self), "groups": [vars(group) for group in self.groups]}
+
+    def __str__(self) -> str:
+        title = f"rate of {self.rule} over {self.steps:,} steps ({self.epoch:,} an epoch)"
+        rows: list[tuple[str, ...]] = [("parameter", "group", "moves at")]
+        for group in self.groups:
+            settings = ", ".join(f"{name} {value}" for name, value in group.settings.items())
+            rows += [(name, group.pattern, settings) for name in group.names]
+        rows.append((f"{len(rows) - 1} parameters", "", ""))
+        return "\n".join([title, *chart([rate for _, rate in self.curve], 0, self.steps), "", *aligned(rows, left=3)])
+
+
+def show_rates(recipe: str | Recipe, *overrides: str) -> Pace:
+    """The rate at every step of a recipe's run, and the group of every parameter; nothing is trained.
+
+    >>> import dovetail as dt
+    >>> pace = dt.show_rates("lenet", "epochs=2")
+    >>> pace.curve[0], pace.groups[0].names[:2]
+    ((0, 0.02), ['network.0.weight', 'network.0.bias'])
+    """
+    described = resolved(load(recipe, list(overrides)) if isinstance(recipe, str) else recipe)
+    facts = make_source(described.data, Path.cwd()).facts
+    span = Span.of(-(-facts.sizes["train"] // described.batch), described.epochs)
+    system = System(described, facts, device="meta")
+    system.freeze(described.freeze)
+    descent = Descent(system.named_parameters(), described.optimizer, span, guard=False)
+    groups = [Parameters(group["pattern"], list(group["names"]), _told(group)) for group in descent.groups]
+    still = [name for name, parameter in system.named_parameters() if not parameter.requires_grad]
+    if still:
+        groups.append(Parameters("", still, {"freeze": "always"}))
+    ticks = sorted({round(i * (span.total - 1) / (_POINTS - 1)) for i in range(_POINTS)})
+    curve = [(t, descent.rate(t)) for t in ticks]
+    return Pace(repr(described.optimizer.rule), span.total, span.epoch, curve, groups)
+
+
+def _told(group: dict[str, Any]) -> dict[str, Any]:
+    """A group's settings in a recipe's words, those that do something."""
+    words = {
+        "rate": f"x {group['scale']:g}",
+        "decay": group["weight_decay"],
+        "shrink": group["shrink"],
+        "l1": group["l1"],
+        "momentum": group.get("momentum"),
+        "clip": group["clip"],
+        "max_norm": group["max_norm"],
+        "clamp": group["clamp"],
+        "freeze": f"until step {group['frozen']}" if group["frozen"] else None,
+    }
+    return {name: value for name, value in words.items() if value}
