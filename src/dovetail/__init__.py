@@ -24,6 +24,7 @@ _NAMES = {
     "Vote": "training",
     "average": "recipe",
     "build": "recipe.build",
+    "compare": "tuning",
     "init": "recipe",
     "layer": "recipe",
     "objective": "recipe",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from .timing import time as time
     from .training import Run, Vote, resume, show_data, show_rates, train
     from .training.show import show as show
+    from .tuning.compare import compare as compare
 
 
 def load(run: str) -> Run:

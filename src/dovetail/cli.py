@@ -63,12 +63,17 @@ def train(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_json:
     from . import training
 
     use_parts(use)
-    names = [text for text in overrides or [] if text.startswith("run=")]
-    settings = [text for text in overrides or [] if not text.startswith("run=")]
-    name = names[-1].removeprefix("run=") if names else None
+    name, settings = _named(overrides)
     with training.Progress(quiet=as_json) as show:
         run = training.train(recipe, *settings, run=name, show=show, say=say)
     _report(run, as_json)
+
+
+def _named(overrides: list[str] | None) -> tuple[str | None, list[str]]:
+    """What `run=` names, and the other words."""
+    words = overrides or []
+    names = [text.removeprefix("run=") for text in words if text.startswith("run=")]
+    return (names[-1] if names else None), [text for text in words if not text.startswith("run=")]
 
 
 @app.command()
@@ -183,6 +188,32 @@ def time_step(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_j
     use_parts(use)
     measured = timing.time(recipe, *overrides or [])
     print(json.dumps(measured.plain()) if as_json else measured)
+
+
+@app.command()
+def compare(
+    recipe: Recipe,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Settings, several values between commas: batch=32,64", metavar="KEY=VALUE[,VALUE]..."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds each setting is trained with.")] = 1,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
+    """Compare settings side by side: dovetail compare lenet optimizer.rule=sgd,adam --seeds 5"""
+    from . import training, tuning
+    from .report.curves import draw_comparison
+
+    use_parts(use)
+    name, settings = _named(overrides)
+    with training.Progress(quiet=True) as show:
+        comparison = tuning.compare(recipe, *settings, seeds=seeds, run=name, show=show, say=None if as_json else say)
+    print(json.dumps(comparison.plain()) if as_json else comparison)
+    try:
+        say(f"wrote {draw_comparison(comparison)}")
+    except UsageError as error:
+        say(f"no picture: {error}")
 
 
 @app.command()

@@ -24,12 +24,13 @@ from ..recipe.recipe import load as load_recipe
 from ..recipe.span import Span
 from ..recipe.spec import Spec
 from .files import read_json, write_atomically
+from .hooks import Hooks
 from .journal import MODEL
 from .lock import NAME as LOCK
 from .lock import held
 from .machine import describe, job, resolved, settled
 from .run import ENVIRONMENT, FACTS, RECIPE, Run, make_source
-from .trainer import Hooks, Trainer
+from .trainer import Trainer
 from .weights import begin_from
 from .world import World, joined, restarts
 

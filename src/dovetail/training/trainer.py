@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,14 @@ from torch import Tensor
 
 from ..data.source import Source
 from ..optim.descent import Descent
-from ..recipe.errors import DovetailError, RunError
+from ..recipe.errors import RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from .across import spread
 from .again import Again
 from .evaluate import ALONE, evaluate
 from .feed import Feed
+from .hooks import Hooks, Stopped
 from .journal import BEST, Journal
 from .machine import dtype_of
 from .recalibrate import recalibrated
@@ -31,25 +31,6 @@ from .requests import STOPPING, Requests
 from .state import State
 from .system import Batch, System
 from .world import World
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Functions that observe a run and change nothing: each gets figures, never the tensors.
-
-    `on_step(step, loss)` after every step, `on_evaluation(record)` with every line of metrics.
-    """
-
-    on_step: Callable[[int, float], None] | None = None
-    on_evaluation: Callable[[dict[str, Any]], None] | None = None
-
-
-class Stopped(DovetailError):
-    """The run was asked to stop; it is saved. `signal` is which signal asked."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + number
 
 
 class Trainer:
