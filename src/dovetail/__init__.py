@@ -25,6 +25,7 @@ _NAMES = {
     "average": "recipe",
     "build": "recipe.build",
     "compare": "tuning",
+    "find_rate": "tuning",
     "init": "recipe",
     "layer": "recipe",
     "objective": "recipe",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from .training import Run, Vote, resume, show_data, show_rates, train
     from .training.show import show as show
     from .tuning.compare import compare as compare
+    from .tuning.rate import find_rate
 
 
 def load(run: str) -> Run:

@@ -217,6 +217,24 @@ def compare(
 
 
 @app.command()
+def tune(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    rate: Annotated[bool, typer.Option("--rate", help="Find a rate, in one short run with a climbing one.")] = False,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
+    """Find the numbers of a recipe: dovetail tune lenet --rate"""
+    from . import tuning
+
+    use_parts(use)
+    if not rate:
+        raise UsageError("tune finds rates so far: dovetail tune RECIPE --rate")
+    found = tuning.find_rate(recipe, *overrides or [])
+    print(json.dumps(found.plain()) if as_json else found)
+
+
+@app.command()
 def check(
     recipe: Recipe,
     words: Annotated[

@@ -46,7 +46,8 @@ class Pace:
             settings = ", ".join(f"{name} {value}" for name, value in group.settings.items())
             rows += [(name, group.pattern, settings) for name in group.names]
         rows.append((f"{len(rows) - 1} parameters", "", ""))
-        return "\n".join([title, *chart([rate for _, rate in self.curve], 0, self.steps), "", *aligned(rows, left=3)])
+        picture = chart([rate for _, rate in self.curve], "0", f"{self.steps:,}")
+        return "\n".join([title, *picture, "", *aligned(rows, left=3)])
 
 
 def show_rates(recipe: str | Recipe, *overrides: str) -> Pace:

@@ -29,12 +29,12 @@ def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def chart(values: Sequence[float], first: int, last: int, width: int = 64, height: int = 8) -> list[str]:
+def chart(values: Sequence[float], first: str, last: str, width: int = 64, height: int = 8) -> list[str]:
     """A curve as lines of text: its values from left to right, from 0 at the bottom up to the largest.
 
     Each column is the mean of the values it stands for; `first` and `last` are written below the ends.
 
-    >>> print("\\n".join(chart([0, 1, 2, 3, 4], 0, 40, width=5, height=2)))
+    >>> print("\\n".join(chart([0, 1, 2, 3, 4], "0", "40", width=5, height=2)))
     4 ┤   ▄█
       │ ▄███
     0 ┼─────
@@ -50,7 +50,7 @@ def chart(values: Sequence[float], first: int, last: int, width: int = 64, heigh
     for row in reversed(range(height)):
         bars = "".join(_EIGHTHS[min(max(count - 8 * row, 0), 8)] for count in eighths)
         lines.append(f"{label if row == height - 1 else '':>{len(label)}} {'┤' if row == height - 1 else '│'}{bars}")
-    ends = f"{first:,}" + f"{last:,}".rjust(width - len(f"{first:,}"))
+    ends = first + last.rjust(width - len(first))
     lines.append(f"{'0':>{len(label)}} ┼{'─' * width}")
     lines.append(f"{'':>{len(label)}}  {ends}")
     return [line.rstrip() for line in lines]

@@ -1,5 +1,6 @@
 """Many runs of one recipe: settings side by side."""
 
 from .compare import Comparison, compare
+from .rate import RateFound, find_rate
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "RateFound", "compare", "find_rate"]

@@ -1,0 +1,56 @@
+"""The rate finder: on curves that are known, on recipes, and what it leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from commands import dovetail
+
+import dovetail as dt
+from dovetail.recipe.errors import UsageError
+from dovetail.tuning.rate import judged
+
+
+def test_a_curve_that_is_known() -> None:
+    """A fall that is steepest at 1e-3 and ends at 1e-1."""
+    rates = [10 ** (-6 + 7 * t / 199) for t in range(200)]
+    losses = [2 - math.tanh(math.log10(rate) + 3) + max(0.0, math.log10(rate) + 1) ** 2 for rate in rates]
+    found = judged(rates, losses)
+    assert found.steepest == pytest.approx(1e-3, rel=0.1)
+    assert found.lowest == pytest.approx(1e-1, rel=0.2)
+    assert found.suggested == pytest.approx(1e-2, rel=0.2)
+
+
+@pytest.mark.parametrize("rule", ["sgd", "{sgd: {momentum: 0.9}}", "adam"])
+def test_the_rate_that_is_found_trains(rule: str) -> None:
+    words = ["softmax-regression", "data=digits", f"optimizer.rule={rule}", "epochs=5"]
+    found = dt.find_rate(*words, steps=100)
+    good, low, high = (
+        dt.train(*words, f"optimizer.rate.constant={rate}", run=name).metrics[-2]["train"]["loss"]
+        for name, rate in (("good", found.suggested), ("low", found.suggested / 100), ("high", 30 * found.lowest))
+    )
+    assert good < 0.6 * low
+    assert good < 0.6 * high
+
+
+def test_it_repeats_and_leaves_nothing() -> None:
+    before = set(Path.cwd().iterdir())
+    assert dt.find_rate("lenet", steps=30).losses == dt.find_rate("lenet", steps=30).losses
+    assert set(Path.cwd().iterdir()) == before
+
+
+def test_it_refuses_what_makes_no_sense() -> None:
+    with pytest.raises(UsageError, match="lbfgs searches for how far it goes; take rate: 1"):
+        dt.find_rate("softmax-regression", "data=digits", "optimizer.rule=lbfgs")
+    with pytest.raises(UsageError, match="steps=3: a rate is found in 20 steps at least"):
+        dt.find_rate("softmax-regression", steps=3)
+
+
+def test_the_command() -> None:
+    said = dovetail("tune", "softmax-regression", "data=digits", "--rate")
+    assert said.code == 0
+    assert "; take 0.0" in said.out.splitlines()[-1]
+    assert dovetail("tune", "softmax-regression", "data=digits", "--rate", "--json").json["suggested"] > 0
+    assert dovetail("tune", "softmax-regression").err == "tune finds rates so far: dovetail tune RECIPE --rate\n"
