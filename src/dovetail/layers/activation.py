@@ -40,6 +40,8 @@ def tanh(x: Tensor) -> nn.Module:
 class ScaledTanh(nn.Module):
     """LeNet's squashing function."""
 
+    elementwise = True
+
     def forward(self, x: Tensor) -> Tensor:
         return 1.7159 * torch.tanh(x * (2 / 3))
 

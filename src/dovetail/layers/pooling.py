@@ -114,10 +114,25 @@ class Subsample(nn.Module):
         self.bias = nn.Parameter(torch.zeros(maps))
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.sums(x) * self.weight.view(self.shape) + self.bias.view(self.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a value a map, beside maps."""
+        return (1, -1, *[1] * len(self.kernel_size))
+
+    def sums(self, x: Tensor) -> Tensor:
+        """What the coefficients multiply."""
         pool = (nn.functional.avg_pool1d, nn.functional.avg_pool2d, nn.functional.avg_pool3d)
-        shape = (1, -1, *[1] * len(self.kernel_size))
-        sums = pool[len(self.kernel_size) - 1](x, self.kernel_size) * math.prod(self.kernel_size)
-        return sums * self.weight.view(shape) + self.bias.view(shape)
+        return pool[len(self.kernel_size) - 1](x, self.kernel_size) * math.prod(self.kernel_size)
+
+    def curvature(self, x: Tensor, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The curvatures at the input from those at the output, and the parameters' own."""
+        x = x.requires_grad_()
+        sums = self.sums(x)
+        (bent,) = torch.autograd.grad(sums, x, h * self.weight.detach().view(self.shape).square())
+        axes = (0, *range(2, h.dim()))
+        return bent, {"weight": (sums.detach().square() * h).sum(axes).view_as(self.weight), "bias": h.sum(axes)}
 
 
 @layer

@@ -16,6 +16,7 @@ class Rbf(nn.Module):
     """Squared distances to the rows of `codes`, in float32 or better."""
 
     codes: Tensor
+    judges = True
 
     def __init__(self, codes: Tensor, learned: bool) -> None:
         super().__init__()

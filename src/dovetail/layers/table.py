@@ -20,6 +20,7 @@ class TableConv(nn.Module):
     """A kernel for each connection of the table; the others are zeros, filled in at every call."""
 
     places: Tensor
+    bilinear = True
 
     def __init__(self, channels: int, table: list[list[int]], kernel: tuple[int, ...], bias: bool) -> None:
         super().__init__()

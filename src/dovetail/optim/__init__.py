@@ -6,14 +6,15 @@ from .descent import Descent
 from .gauss_newton import GaussNewton, gauss_newton
 from .lamb import Lamb, lamb
 from .lbfgs import LBFGS, lbfgs
+from .levenberg import DiagonalLevenberg, diagonal_levenberg
 from .momentum import Momentum, Nesterov, momentum, nesterov
 from .muon import Muon, muon
 from .rates import constant, cosine, exponential, piecewise, polynomial, slope, then
 from .rules import adam, adamw, nadam, rmsprop, sgd
 
 __all__ = [
-    "LBFGS", "AdaDec", "Descent", "GaussNewton", "Lamb", "LocalAdagrad", "Momentum", "Muon", "Nesterov", "adadec",
-    "adagrad", "adam", "adamw", "constant", "cosine", "ema", "exponential", "gauss_newton", "lamb", "lbfgs",
-    "local_adagrad", "momentum", "muon", "nadam", "nesterov", "piecewise", "polyak", "polynomial", "rmsprop", "sgd",
-    "slope", "then",
+    "LBFGS", "AdaDec", "Descent", "DiagonalLevenberg", "GaussNewton", "Lamb", "LocalAdagrad", "Momentum", "Muon",
+    "Nesterov", "adadec", "adagrad", "adam", "adamw", "constant", "cosine", "diagonal_levenberg", "ema",
+    "exponential", "gauss_newton", "lamb", "lbfgs", "local_adagrad", "momentum", "muon", "nadam", "nesterov",
+    "piecewise", "polyak", "polynomial", "rmsprop", "sgd", "slope", "then",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from .clipping import Clipping, norm
 from .constraints import constrain, shrink
 from .groups import grouped, require_momentum, require_whole
 from .rates import scheduled
-from .whole import Evaluation
+from .whole import Evaluation, Whole
 
 
 class Descent:
@@ -50,7 +50,7 @@ class Descent:
         self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
         self.evaluates = getattr(self.optimizer, "evaluates", False)
-        if self.evaluates:
+        if isinstance(self.optimizer, Whole):
             require_whole(settings)
         self.begun = False
         self.norm = 0.0  # of the latest gradient, before clipping

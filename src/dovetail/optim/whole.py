@@ -27,6 +27,10 @@ class Evaluation(Protocol):
         """The Gauss-Newton matrix of the mean loss by these parameters, times a vector: a tensor for each of them."""
         ...
 
+    def curvature(self, parameters: Tensors, examples: int) -> Tensors:
+        """Estimates of each parameter's own second derivative of the mean loss over so many training examples."""
+        ...
+
 
 class Whole(Optimizer):
     """An ordinary optimizer that needs a closure, and whose parameters in all groups move together."""

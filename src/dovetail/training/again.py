@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ..optim.gauss_newton import gauss_newton_product
+from ..optim.second_order import diagonal_curvature
+from ..recipe.draws import generator
 from ..recipe.errors import RunError
 from .system import Batch
 
@@ -60,6 +62,29 @@ class Again:
             torch._foreach_add_(sums, [products[name] for name in order], alpha=1 / self.count)
         self.trainer.world.add(sums)
         return sums
+
+    def curvature(self, parameters: list[Tensor], examples: int) -> list[Tensor]:
+        """Estimates of each parameter's own second derivative of the mean loss, over training examples as tested."""
+        trainer, system = self.trainer, self.trainer.system
+        names = {id(parameter): f"network.{name}" for name, parameter in system.network.named_parameters()}
+        sums: dict[int, Tensor] = {id(parameter): torch.zeros_like(parameter) for parameter in parameters}
+        part = trainer.source.part("train")
+        draw = generator(trainer.recipe.seed, "curvature", trainer.t)
+        chosen = torch.randperm(len(part), generator=draw)[:examples]
+        count = 0.0
+        system.eval()
+        for rows in torch.split(chosen, 100):
+            raw, target, weight = part.fetch(rows)
+            weight = None if weight is None else weight.to(trainer.device)
+            batch = Batch(system.laid_out(trainer.feed.prepare(raw)), target.to(trainer.device), weight)
+            count += system.count(batch)
+            with system.precision:
+                found = diagonal_curvature(system.network, batch.input, partial(self._judged, batch))
+            for key in sums:
+                if key in names:
+                    sums[key] += found[names[key].removeprefix("network.")]
+        system.train()
+        return [sums[id(parameter)] / count for parameter in parameters]
 
     def _judged(self, batch: Batch, output: Tensor) -> Tensor:
         return self.trainer.system.judged(output, batch)
