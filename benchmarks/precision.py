@@ -16,7 +16,7 @@ from torch import get_num_threads
 
 import dovetail as dt
 
-NAMES = {"lenet, MNIST": 3, "cifar10, 20,000 of CIFAR-10": 2}  # and how many seeds
+NAMES = {"lenet, MNIST": (10, 3), "cifar10, 20,000 of CIFAR-10": (5, 2)}  # how many epochs and seeds
 
 
 def main() -> int:
@@ -25,10 +25,10 @@ def main() -> int:
     options = parser.parse_args()
     results: dict[str, Any] = {}
     rows = []
-    for name, seeds in NAMES.items():
+    for name, (epochs, seeds) in NAMES.items():
         found: dict[str, Any] = {"float32": [], "bfloat16": []}
         with tempfile.TemporaryDirectory() as folder:
-            words = unpacked(ROWS[name][0], Path(folder))
+            words = [*unpacked(ROWS[name][0], Path(folder)), f"epochs={epochs}"]
             for seed in range(seeds):
                 for precision, runs in found.items():
                     run = dt.train(*words, f"seed={seed}", f"precision={precision}", run=f"{folder}/{precision}{seed}")

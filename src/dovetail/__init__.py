@@ -38,6 +38,7 @@ _NAMES = {
     "show_rates": "training",
     "source": "recipe",
     "time": "timing",
+    "time_batches": "timing",
     "train": "training",
     "transform": "recipe",
 }
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from .recipe.recipe import Recipe, parse
     from .recipe.spec import Spec
     from .timing import time as time
+    from .timing import time_batches
     from .training import Run, Vote, resume, show_data, show_rates, train
     from .training.show import show as show
     from .tuning.compare import compare as compare

@@ -181,12 +181,26 @@ def show(
 
 
 @app.command(name="time")
-def time_step(recipe: Recipe, overrides: Overrides = None, use: Use = None, as_json: Json = False) -> None:
+def time_step(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    batch: Annotated[str | None, typer.Option(help="Batch sizes instead of layers: 1..4096, or 32,100.")] = None,
+    to: Annotated[float | None, typer.Option(help="With --batch: also train until this error is reached.")] = None,
+    use: Use = None,
+    as_json: Json = False,
+) -> None:
     """Time a training step, layer by layer, against what the machine can do and against other settings."""
     from . import timing
+    from .timing.batches import sizes_of
 
     use_parts(use)
-    measured = timing.time(recipe, *overrides or [])
+    if to is not None and batch is None:
+        raise UsageError("--to is an error to come to at several batch sizes; give --batch 16..256, too")
+    measured: Any
+    if batch is not None:
+        measured = timing.time_batches(recipe, *overrides or [], sizes=sizes_of(batch), to=to)
+    else:
+        measured = timing.time(recipe, *overrides or [])
     print(json.dumps(measured.plain()) if as_json else measured)
 
 

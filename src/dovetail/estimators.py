@@ -121,7 +121,7 @@ class Estimator(BaseEstimator, ABC):  # type: ignore[misc]
         prepare = Prepare(self.facts_.input, torch.device(self.recipe_.device), dtype_of(self.recipe_))
         rows = 2 * self.recipe_.batch
         with settled(self.recipe_), torch.inference_mode():
-            pieces = [system.output(prepare(raw[i : i + rows])).cpu() for i in range(0, len(raw), rows)]
+            pieces = [system.answer(prepare(raw[i : i + rows])).cpu() for i in range(0, len(raw), rows)]
         return system.cpu().objective, torch.cat(pieces)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -121,6 +121,7 @@ class Recipe:
     recalibrate: Count = (
         0  # training examples, as they are, that batch normalization's statistics for tests are taken of
     )
+    views: Literal["mirror"] | None = None  # what tests answer by, beside the example itself: the mirror image
     evaluate: Interval = "1 epoch"
     checkpoint: Interval = "1 epoch"
     keep: Positive = 2  # how many of the newest checkpoints stay

@@ -66,9 +66,14 @@ def time_step(trainer: Trainer, budget: float) -> StepTime:
     both()
     moving = descent.rate  # the parts are timed without training: the weights stay
     descent.rate = lambda t: 0.0
-    calls = [fetch, forward, both, update, trainer.step]
-    fetched, ahead, through, updated, whole = interleaved(calls, device, budget)
-    descent.rate = moving
+    fetched, ahead, through = interleaved([fetch, forward, both], device, budget)
+    if descent.evaluates:  # its update looks at the loss again, which a step alone can show
+        descent.rate = moving
+        (whole,) = interleaved([trainer.step], device, budget)
+        updated = max(whole - through - fetched, 0.0)
+    else:
+        updated, whole = interleaved([update, trainer.step], device, budget)
+        descent.rate = moving
     return StepTime(
         fetch=1e3 * fetched,
         forward=1e3 * ahead,

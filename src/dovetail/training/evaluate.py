@@ -25,7 +25,7 @@ def evaluate(
     with torch.no_grad() if world.size > 1 else torch.inference_mode():
         for start in range(own.start, own.start + most, 2 * batch):
             raw, target, _ = examples.fetch(torch.arange(start, max(start, min(start + 2 * batch, own.stop))))
-            output = system.output(prepare(raw))
+            output = system.answer(prepare(raw))
             for name, value in system.objective.measure(output, target.to(prepare.device)).items():
                 value = value.to(output.device)
                 sums[name] = sums[name] + value if name in sums else value

@@ -150,7 +150,7 @@ class Run:
         prepare = self._prepare(system)
         with settled(self.recipe), torch.inference_mode():
             for start in range(0, len(raw), rows):
-                answers += system.objective.describe(system.output(prepare(raw[start : start + rows])))
+                answers += system.objective.describe(system.answer(prepare(raw[start : start + rows])))
         return answers
 
     def _prepare(self, system: System) -> Prepare:

@@ -60,6 +60,10 @@ class System(nn.Module):
         self.relevant = recipe.relevance and recipe.relevance.by
         self.heard: list[Tensor] = []  # how relevant the examples of each batch were, where that is asked for
         self.precision = autocast(recipe)
+        self.mirrors = recipe.views == "mirror"
+        if self.mirrors and len(facts.input.shape) != 3:
+            shape = facts.input.shape
+            raise RecipeError(f"views: only images have mirror images, and an example of these data is {shape}")
         self.channels_last = recipe.layout == "channels_last"
         with torch.device(device or "cpu"), torch.random.fork_rng(devices=[]):
             torch.manual_seed(mix(recipe.seed, purpose_key("init")))
@@ -160,6 +164,13 @@ class System(nn.Module):
         """The network's answer."""
         with self.precision:
             return self.network(self.laid_out(x))  # type: ignore[no-any-return]
+
+    def answer(self, x: Tensor) -> Tensor:
+        """What tests judge: the output, pooled over the views of the input that the recipe names."""
+        output: Tensor = self.output(x)
+        if self.mirrors:
+            output = self.objective.pool([output, self.output(x.flip(-1))])
+        return output
 
     def laid_out(self, x: Tensor) -> Tensor:
         """The input in the network's memory layout."""

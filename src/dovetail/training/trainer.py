@@ -204,7 +204,7 @@ class Trainer:
     def _finish(self) -> dict[str, Any]:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
         figures: dict[str, Any] = {}
-        with self._as_tested():
+        with self.as_tested():
             if len(self.source.part("test")):
                 statistics = self._judge("test")
                 figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
@@ -214,7 +214,7 @@ class Trainer:
         return figures
 
     @contextmanager
-    def _as_tested(self) -> Iterator[None]:
+    def as_tested(self) -> Iterator[None]:
         """Within it, the system is what is tested and kept."""
         with (
             self.descent.evaluated(),
@@ -236,7 +236,7 @@ class Trainer:
             names = [self.descent.names[i] for i in self.state.blame()]
             record["skipped"] = {"steps": int(self.state.skipped), "because_of": names}
         if len(self.source.part("validation")):
-            with self._as_tested():
+            with self.as_tested():
                 record["validation"] = self.system.objective.summary(self._judge("validation"))
                 value = next(iter(record["validation"].values()))
                 if value < self.state.best:

@@ -21,9 +21,9 @@ class Voters(nn.Module):
         self.systems = nn.ModuleList(systems)
         self.objective: Any = systems[0].objective
 
-    def output(self, x: Tensor) -> Tensor:
+    def answer(self, x: Tensor) -> Tensor:
         """One output for the objective, from those of all systems."""
-        outputs: Tensor = self.objective.pool([system.output(x) for system in self.systems])  # type: ignore[operator]
+        outputs: Tensor = self.objective.pool([system.answer(x) for system in self.systems])  # type: ignore[operator]
         return outputs
 
 

@@ -1,0 +1,78 @@
+"""Batch sizes: throughput, time to an error, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from commands import dovetail
+
+import dovetail as dt
+from dovetail.recipe.errors import UsageError
+from dovetail.timing.batches import sizes_of
+
+WORDS = ["softmax-regression", "data=digits"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [("1..8", [1, 2, 4, 8]), ("3..20", [4, 8, 16]), ("64..64", [64]), ("100", [100]), ("32,100", [32, 100])],
+)
+def test_sizes(text: str, sizes: list[int]) -> None:
+    assert sizes_of(text) == sizes
+
+
+@pytest.mark.parametrize("text", ["", "8..1", "5..7", "0", "a", "1.5", "1...4", "-4..8"])
+def test_what_is_no_size_is_named(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        sizes_of(text)
+    assert str(refused.value) == f"--batch {text}: batch sizes are written 1..4096 (powers of two) or 32,100"
+
+
+def test_larger_batches_make_more_examples() -> None:
+    times = dt.time_batches(*WORDS, sizes=[1, 256], budget=0.1)
+    small, large = times.sizes
+    assert large.examples > 5 * small.examples
+    assert large.step > small.step
+    assert small.reached is None
+    assert "of the most" in str(times)
+
+
+def test_training_goes_on_until_the_error_is_there() -> None:
+    times = dt.time_batches(*WORDS, "epochs=20", "evaluate=5 steps", sizes=[16, 128], to=0.1, budget=0.01)
+    for size in times.sizes:
+        assert size.reached
+        assert size.error <= 0.1
+        assert size.epochs < 20
+        assert size.seconds > 0
+    assert "to test error 10 %" in str(times)
+    assert "soonest" in str(times)
+
+
+def test_an_error_that_is_out_of_reach_is_told() -> None:
+    times = dt.time_batches(*WORDS, "epochs=1", sizes=[64], to=0.0, budget=0.01)
+    assert times.sizes[0].reached is False
+    assert times.sizes[0].error > 0
+    assert "not in" in str(times)
+
+
+def test_rates_go_with_the_batch() -> None:
+    """At a rate that suits 64, sixteen times the batch at the same rate would hardly have begun."""
+    words = [*WORDS, "optimizer.rule=sgd", "optimizer.rate.constant=0.02", "epochs=3"]
+    small, large = dt.time_batches(*words, sizes=[64, 512], to=0.0, budget=0.01).sizes
+    assert not math.isnan(large.error)
+    assert large.error < small.error + 0.1
+
+
+def test_batches_beyond_the_data_are_left_out() -> None:
+    assert [size.batch for size in dt.time_batches(*WORDS, sizes=[64, 4096], budget=0.01).sizes] == [64]
+    with pytest.raises(UsageError, match="there are only 1,437 training examples"):
+        dt.time_batches(*WORDS, sizes=[4096], budget=0.01)
+
+
+def test_the_command() -> None:
+    said = dovetail("time", *WORDS, "--batch", "32..64", "--to", "0.5")
+    assert said.code == 0
+    assert [line.split()[0] for line in said.out.splitlines()] == ["batch", "-----", "32", "64", "-----", "soonest:"]
+    assert dovetail("time", *WORDS, "--to", "0.5").err.startswith("--to is an error to come to at several batch sizes")
+    assert len(dovetail("time", *WORDS, "--batch", "8", "--json").json["sizes"]) == 1
