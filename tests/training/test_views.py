@@ -14,7 +14,7 @@ from dovetail.recipe.errors import RecipeError
 def test_the_answer_is_the_mean_probability_of_both() -> None:
     run = dt.train(small(views="mirror", epochs=1), run="both")
     system = run.system()
-    x = torch.randn(7, 1, 8, 8)
+    x = torch.randn(7, 1, 28, 28)
     with torch.no_grad():
         both = (system.output(x).softmax(1) + system.output(x.flip(-1)).softmax(1)) / 2
         torch.testing.assert_close(system.answer(x).softmax(1), both)
