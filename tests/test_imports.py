@@ -22,8 +22,9 @@ MAY_IMPORT = {
     "synthetic": {"recipe"},
     "proofs": {"recipe", "training"},
     "timing": {"recipe", "data", "training"},
-    "tuning": {"recipe", "training"},
-    "report": {"recipe", "tuning"},
+    "search": {"recipe"},
+    "tuning": {"recipe", "search", "training"},
+    "report": {"recipe", "search", "tuning"},
     "cli": {"recipe", "data", "training", "proofs", "timing", "tuning", "report"},
     "estimators": {"recipe", "data", "training"},
     "__init__": {

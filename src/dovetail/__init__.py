@@ -41,6 +41,7 @@ _NAMES = {
     "time_batches": "timing",
     "train": "training",
     "transform": "recipe",
+    "tune": "tuning",
 }
 _ROOMS = ("layers", "objectives", "optim", "data")  # whose registered parts are public names: dt.conv, dt.softmax
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from .training.show import show as show
     from .tuning.compare import compare as compare
     from .tuning.rate import find_rate
+    from .tuning.tune import tune as tune
 
 
 def load(run: str) -> Run:

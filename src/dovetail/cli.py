@@ -235,17 +235,48 @@ def tune(
     recipe: Recipe,
     overrides: Overrides = None,
     rate: Annotated[bool, typer.Option("--rate", help="Find a rate, in one short run with a climbing one.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many trials at a time, of the search's parallel (all).")
+    ] = None,
     use: Use = None,
     as_json: Json = False,
 ) -> None:
-    """Find the numbers of a recipe: dovetail tune lenet --rate"""
-    from . import tuning
+    """Find the numbers of a recipe that names what to search: dovetail tune mine.yaml; or its rate alone, --rate."""
+    from . import training, tuning
+    from .report.trials import draw_trials
 
     use_parts(use)
-    if not rate:
-        raise UsageError("tune finds rates so far: dovetail tune RECIPE --rate")
-    found = tuning.find_rate(recipe, *overrides or [])
+    if rate:
+        rates = tuning.find_rate(recipe, *overrides or [])
+        print(json.dumps(rates.plain()) if as_json else rates)
+        return
+    name, settings = _named(overrides)
+    with training.Progress(quiet=True) as show:
+        found = tuning.tune(
+            recipe,
+            *settings,
+            run=name,
+            workers=workers or os.cpu_count() or 1,
+            use=use or (),
+            show=show,
+            on_trial=None if as_json else _say_trial,
+        )
     print(json.dumps(found.plain()) if as_json else found)
+    try:
+        say(f"wrote {draw_trials(found)}")
+    except UsageError as error:
+        say(f"no picture: {error}")
+    say(f"wrote {found.folder / tuning.BEST}; try: dovetail train {found.folder / tuning.BEST}")
+
+
+def _say_trial(trial: Any, trials: list[Any]) -> None:
+    """A line for a trial that was made, and the best so far."""
+    figures = [one.figure for one in trials if one.figure is not None]
+    words = "  ".join(f"{name}={value}" for name, value in trial.settings.items())
+    figure = "failed" if trial.figure is None else f"{trial.figure:.5g}"
+    best = f", best {min(figures):.5g}" if figures else ""
+    ended = "" if trial.ended == "finished" else f" ({trial.ended})"
+    say(f"trial {trial.number}: {words}  {figure}{ended}{best}")
 
 
 @app.command()

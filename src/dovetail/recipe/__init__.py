@@ -18,6 +18,7 @@ schedule: Kind[Any, Callable[[int], float]] = Kind("schedule", "schedules")
 average: Kind[Any, Callable[[int], float]] = Kind("average", "averages")
 source: Kind[Any, Any] = Kind("source", "sources")
 transform: Kind[Tensor, Any] = Kind("transform", "transforms")
+range: Kind[None, Any] = Kind("range", "ranges")
 kinds: tuple[Kind[Any, Any], ...] = (
-    layer, init, objective, rule, schedule, average, source, transform,
+    layer, init, objective, rule, schedule, average, source, transform, range,
 )  # fmt: skip

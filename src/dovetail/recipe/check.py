@@ -1,7 +1,8 @@
 """Checks what a user chose against a signature: signatures are the schema, of parts and of recipe sections alike.
 
 Four forms of annotation have a meaning of their own: a spec of some kind, a chain of layers, a section (a
-dataclass) and a mapping from names to sections. Everything else is pydantic's, strictly: a number is not a text.
+dataclass) and a mapping from names to specs or sections. Everything else is pydantic's, strictly: a number is not a
+text.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ def check(annotation: Any, node: Node, path: str, what: str = "") -> Any:
             fail(f"{what or 'this'} takes names with their settings, not {node.shown()}", path, node.place)
         section = get_args(base)[1]
         return {key: check_section(section, child, f"{path}[{key!r}]") for key, child in node.value.items()}
+    if get_origin(base) is dict and has_specs(annotation):
+        if not isinstance(node.value, dict):
+            fail(f"{what or 'this'} takes names with what they may be, not {node.shown()}", path, node.place)
+        item = get_args(base)[1]
+        return {key: check(item, child, f"{path}[{key!r}]") for key, child in node.value.items()}
     return _plain(annotation, node, path, what)
 
 

@@ -21,6 +21,7 @@ from .spec import (
     InitSpec,
     Layers,
     ObjectiveSpec,
+    Ranges,
     RuleSpec,
     ScheduleSpec,
     SourceSpec,
@@ -38,6 +39,7 @@ Above = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Interval = Annotated[str, Field(pattern=r"^[1-9][0-9]* (epoch|step)s?$"), "an interval like '1 epoch' or '500 steps'"]
 """How often something happens: `1 epoch`, `500 steps`."""
+Cut = Annotated[Annotated[str, Field(pattern=r"^[1-9]\d?(\.\d+)? ?%$")], "a share of a run like '25 %'"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,27 @@ class Relevance:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Which numbers `dovetail tune` looks for, and how; `dovetail train` passes it over.
+
+    `space` names settings by their dotted paths, each with what it may be. Of `trials` runs the `first` are spread
+    evenly over the space (as many as it has ranges, and three), and each later one is where a Gaussian process expects
+    the lowest `figure` of the validation part for its examples; `random` draws all by chance. Trial k is chosen knowing
+    exactly the trials up to k - `parallel`, so that as many can run at a time and are the same however many do. Where
+    `cuts` names shares of a run, a trial ends there unless its figure is among the best `keep` of those trials.
+    """
+
+    space: Ranges = field(default_factory=dict)
+    trials: Positive = 30
+    parallel: Positive = 1
+    method: Literal["bayes", "random"] = "bayes"
+    first: Positive | None = None
+    figure: str | None = None  # the objective's first, unless named
+    cuts: list[Cut] = field(default_factory=list)
+    keep: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that determines a run; the same words in a file, on the command line and in Python."""
 
@@ -130,6 +153,7 @@ class Recipe:
     layout: Literal["auto", "channels_last", "contiguous"] = "auto"
     threads: Positive | Literal["auto"] = "auto"
     shard: bool = False  # of several processes each holds its rows of the parameters alone (PyTorch's FSDP2)
+    search: Search | None = None  # for `dovetail tune`
     about: dict[str, Any] = field(default_factory=dict)  # title, paper, published number, ours: not used in training
 
     def plain(self, complete: bool = False) -> dict[str, Any]:
@@ -137,7 +161,11 @@ class Recipe:
         shown = {}
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            data = _section(value, complete) if isinstance(value, Optimizer | Relevance) else plain(value, complete)
+            data = (
+                _section(value, complete)
+                if isinstance(value, Optimizer | Relevance | Search)
+                else plain(value, complete)
+            )
             default = _default(item)
             if complete or default is _REQUIRED or value != default:
                 shown[item.name] = data
@@ -162,7 +190,7 @@ def _section(section: Any, complete: bool) -> dict[str, Any]:
     for item in dataclasses.fields(section):
         value = getattr(section, item.name)
         if complete or value != _default(item):
-            if isinstance(value, dict):
+            if isinstance(value, dict) and any(isinstance(inner, Group) for inner in value.values()):
                 shown[item.name] = {name: _section(inner, complete) for name, inner in value.items()}
             else:
                 shown[item.name] = plain(value, complete)

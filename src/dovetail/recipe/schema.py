@@ -75,7 +75,7 @@ def _schema(annotation: Any) -> dict[str, Any]:
         return {"anyOf": members}
     if get_origin(base) is list and has_specs(annotation):
         return {"type": "array", "items": _schema(get_args(base)[0])}
-    if get_origin(base) is dict and dataclasses.is_dataclass(get_args(base)[1]):
+    if get_origin(base) is dict and (dataclasses.is_dataclass(get_args(base)[1]) or has_specs(annotation)):
         return {"type": "object", "additionalProperties": _schema(get_args(base)[1])}
     try:
         return TypeAdapter(annotation).json_schema()

@@ -162,7 +162,7 @@ class Kind(Generic[K, R]):
 @cache
 def register_rooms() -> None:
     """Import the rooms whose parts recipes name. By name: nothing here depends on what they hold."""
-    for room in ("layers", "objectives", "optim", "data", "synthetic"):
+    for room in ("layers", "objectives", "optim", "data", "synthetic", "search"):
         importlib.import_module(f"dovetail.{room}")
 
 
@@ -199,5 +199,8 @@ RuleSpec = Annotated[Spec, Of("rule")]
 ScheduleSpec = Annotated[Spec, Of("schedule")]
 Schedules = Annotated[list[Spec], Of("schedule", chain=True)]
 AverageSpec = Annotated[Spec, Of("average")]
+Ranges = dict[str, Annotated[Spec, Of("range")]]
+"""Settings by their dotted paths, each with what it may be."""
+
 SourceSpec = Annotated[Spec, Of("source")]
 Transforms = Annotated[list[Spec], Of("transform", chain=True)]

@@ -21,7 +21,7 @@ from ..training.journal import TIMING
 from ..training.progress import figure
 from ..training.tables import aligned
 from .grid import Cell, cells
-from .trial import Show, carried_out
+from .once import Show, carried_out
 
 FILE, PICTURE = "comparison.json", "comparison.png"
 

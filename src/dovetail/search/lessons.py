@@ -1,0 +1,89 @@
+"""What a search taught: how much each range matters, and how the figure goes along it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import qmc
+
+from .gaussian import Array, Gaussian
+from .propose import usable, warped
+from .space import Space
+
+DRAWN, STEPS = 256, 33
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The expected figure along one range, all else as in the best trial; `low` and `high` are two deviations off.
+
+    `factors` says that equal factors lie equally far apart.
+    """
+
+    values: list[Any]
+    factors: bool
+    means: list[float]
+    low: list[float]
+    high: list[float]
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """By range: the share of the figure's variance over the space that it explains alone, and a slice."""
+
+    importance: dict[str, float]
+    slices: dict[str, Slice]
+
+
+def lessons(space: Space, points: Sequence[Array], figures: Sequence[float | None]) -> Lessons | None:
+    """What a Gaussian process makes of the trials; None before there are three that did not fail.
+
+    Importance is that of functional analysis of variance, on the warped figures: the variance of the mean over all
+    other ranges, divided by the whole variance. Hutter, Hoos and Leyton-Brown (2014), An efficient approach for
+    assessing hyperparameter importance.
+
+    >>> from dovetail.search import linear
+    >>> space = Space({"matters": linear([0.0, 1.0]), "idle": linear([0.0, 1.0])})
+    >>> points = list(np.random.default_rng(0).random((20, 2)))
+    >>> taught = lessons(space, points, [float(point[0] ** 2) for point in points])
+    >>> taught.importance["matters"] > 0.9 > 0.1 > taught.importance["idle"]
+    True
+    """
+    if sum(value is not None for value in figures) < 3:
+        return None
+    values, tried = usable(figures), np.array(points)
+    chance = np.random.default_rng(0)
+    process = Gaussian(space.features(tried), warped(values), space.owners, chance)
+    drawn = qmc.Sobol(len(space.names), rng=chance).random_base2(DRAWN.bit_length() - 1)
+    whole = process.expected(_features(space, drawn))[0].var()
+    best = tried[int(values.argmin())]
+    importance, slices = {}, {}
+    for place, (name, one) in enumerate(space.ranges.items()):
+        steps = one.cells if 0 < one.cells < STEPS else STEPS
+        places = (np.arange(steps) + 0.5) / steps
+        means = [process.expected(_features(space, _with(drawn, place, at)))[0].mean() for at in places]
+        importance[name] = float(np.var(means) / whole) if whole > 0 else 0.0
+        mean, deviation = process.expected(space.features(np.vstack([_with(best[None], place, at) for at in places])))
+        curves = [_unwarped(curve, values) for curve in (mean, mean - 2 * deviation, mean + 2 * deviation)]
+        slices[name] = Slice([one.value(float(at)) for at in places], one.factors, *curves)
+    return Lessons(importance, slices)
+
+
+def _features(space: Space, points: Array) -> Array:
+    return space.features(np.array([space.snapped(point) for point in points]))
+
+
+def _with(points: Array, place: int, at: float) -> Array:
+    changed = points.copy()
+    changed[:, place] = at
+    return changed
+
+
+def _unwarped(curve: Array, values: Array) -> list[float]:
+    """Figures again; the scale is read off where `warped` put the worst."""
+    over = float(values.max() - values.min())
+    unit = over / np.sinh(float(warped(values).max())) if over > 0 else 1.0
+    return [float(value) for value in values.min() + unit * np.sinh(np.clip(curve, -20, 20))]

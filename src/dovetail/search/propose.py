@@ -1,0 +1,136 @@
+"""Which point to try next: evenly spread ones first, then where a Gaussian process expects most improvement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import qmc
+
+from ..recipe.draws import mix, purpose_key
+from .gaussian import Array, Gaussian
+from .improvement import log_improvement, log_improvement_slopes
+from .space import Space
+
+Cost = Callable[[dict[str, Any]], float]
+CANDIDATES, REFINED = 1024, 6
+NEIGHBOURHOODS = (0.1, 0.03, 0.01, 0.003)
+
+
+def first_trials(space: Space) -> int:
+    """How many points are spread evenly before the process is asked."""
+    return len(space.names) + 3
+
+
+def propose(
+    space: Space,
+    points: Sequence[Array],
+    values: Sequence[float | None],
+    seed: int = 0,
+    first: int | None = None,
+    cost: Cost | None = None,
+) -> Array | None:
+    """The point to try after `points`, of which the first have `values` (None: failed) and the rest are under way.
+
+    A pure function of what it is given: nothing else is drawn or remembered. Lower values are better. The first points
+    are those of a scrambled Sobol sequence; later ones have the highest expected improvement, divided by `cost` of the
+    settings where that is given, and points under way count as if what is expected there had come. None where every
+    point of the space was tried.
+
+    >>> from dovetail.search import linear
+    >>> space, points, values = Space({"x": linear([-1.0, 2.0])}), [], []
+    >>> for _ in range(12):
+    ...     points.append(propose(space, points, values))
+    ...     values.append((space.settings(points[-1])["x"] - 0.5) ** 2)
+    >>> min(values) < 1e-4
+    True
+    """
+    number = len(points)
+    first = first_trials(space) if first is None else first
+    if number < first or all(value is None for value in values):
+        return spread(space, number, first, seed)
+    chance = np.random.default_rng(mix(seed, purpose_key("search"), number))
+    tried, done = np.array(points), len(values)
+    process = Gaussian(space.features(tried[:done]), warped(usable(values)), space.owners, chance)
+    process = process.believing(space.features(tried[done:]) if number > done else np.empty((0, len(space.owners))))
+    best = float(process.expected(space.features(tried))[0].min())
+    return _highest(space, process, best, tried, chance, cost)
+
+
+def spread(space: Space, number: int, of: int, seed: int) -> Array:
+    """One of the points of a scrambled Sobol sequence; beyond `of` a random one."""
+    if number >= of:
+        chance = np.random.default_rng(mix(seed, purpose_key("random point"), number))
+        return space.snapped(chance.random(len(space.names)))
+    chance = np.random.default_rng(mix(seed, purpose_key("spread points")))
+    return space.snapped(qmc.Sobol(len(space.names), rng=chance).random_base2((of - 1).bit_length())[number])
+
+
+def usable(values: Sequence[float | None]) -> Array:
+    """Values with those of failed trials as bad as the worst."""
+    worst = max(value for value in values if value is not None)
+    return np.array([worst if value is None else value for value in values])
+
+
+def warped(values: Array) -> Array:
+    """Values on a scale that is straight near the best, logarithmic far off: arsinh(10 (y - best) / (median - best)).
+
+    Without it the few bad values, far above the rest, are all that the process learns of.
+    """
+    over = values - values.min()
+    unit = float(np.median(over)) or float(over.max()) or 1.0
+    return np.asarray(np.arcsinh(10 * over / unit))
+
+
+def _highest(
+    space: Space, process: Gaussian, best: float, tried: Array, chance: np.random.Generator, cost: Cost | None
+) -> Array | None:
+    """The untried point of the highest improvement: the best of many, improved by following the slope."""
+    count, dense = len(space.names), np.flatnonzero(space.dense)
+    order = np.argsort(process.expected(space.features(tried))[0])
+    near = [tried[order[0]] + size * chance.normal(size=(64, count)) for size in NEIGHBOURHOODS]
+    drawn = np.vstack([qmc.Sobol(count, rng=chance).random_base2(CANDIDATES.bit_length() - 1), *near])
+    candidates = np.unique([space.snapped(point) for point in drawn.clip(0, 1)], axis=0)
+    fresh = np.abs(candidates[:, None] - tried).max(-1).min(-1) > 1e-6
+    if not fresh.any():
+        return None
+    candidates = candidates[fresh]
+
+    def price(point: Array) -> float:
+        return math.log(cost(space.settings(point))) if cost else 0.0
+
+    costs = np.array([price(point) for point in candidates])
+    scores = log_improvement(*process.expected(space.features(candidates)), best) - costs
+    order = np.argsort(-scores, kind="stable")[:REFINED]
+    found = [(float(scores[place]), candidates[place]) for place in order]
+    for point in [point for _, point in found] if len(dense) else ():
+        score, point = _climbed(space, process, best, point, dense)
+        found.append((score - price(point), point))
+    found = [(score, point) for score, point in found if np.abs(tried - point).max(-1).min() > 1e-6]
+    highest: Array = max(found, key=lambda pair: pair[0])[1]
+    return highest
+
+
+def _climbed(
+    space: Space, process: Gaussian, best: float, point: Array, dense: NDArray[np.int_]
+) -> tuple[float, Array]:
+    """A point moved uphill along the ranges whose values lie dense, the others kept."""
+    searched = [place for place in dense if space.names[place] in space.settings(point)]
+    columns = [int(np.flatnonzero(space.owners == place)[0]) for place in searched]
+
+    def moved(numbers: Array) -> Array:
+        one = point.copy()
+        one[searched] = numbers
+        return one
+
+    def loss(numbers: Array) -> tuple[float, Array]:
+        mean, deviation, by_mean, by_deviation = process.slopes(space.features(moved(numbers)[None])[0])
+        value, of_mean, of_deviation = log_improvement_slopes(mean, deviation, best)
+        return -value, -(of_mean * by_mean + of_deviation * by_deviation)[columns]
+
+    found = minimize(loss, point[searched], jac=True, method="L-BFGS-B", bounds=[(0, 1)] * len(searched))
+    return -float(found.fun), space.snapped(moved(found.x))

@@ -1,0 +1,99 @@
+"""A space: the settings that are searched, as points of a cube, and points as settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..recipe.errors import UsageError, nearest
+from ..recipe.place import fail
+from ..recipe.spec import Spec
+from .ranges import Range
+
+Array = NDArray[np.float64]
+REST = 0.5  # where a range that is not searched stands
+
+
+class Space:
+    """Named ranges. A point has a number from 0 to 1 for each of them, the middle of the cell where values are few.
+
+    >>> from dovetail.search import choices, log
+    >>> rate = log([0.01, 1.0], when={"optimizer.rule": "sgd"})
+    >>> space = Space({"optimizer.rule": choices(["sgd", "adam"]), "optimizer.rule.sgd.momentum": rate})
+    >>> space.settings(space.snapped([0.2, 0.5]))
+    {'optimizer.rule': 'sgd', 'optimizer.rule.sgd.momentum': 0.1}
+    >>> space.settings(space.snapped([0.7, 0.5]))
+    {'optimizer.rule': 'adam'}
+    """
+
+    def __init__(self, ranges: Mapping[str, Spec]) -> None:
+        if not ranges:
+            raise UsageError("the recipe has no space to search. Give it one: search: {space: {...}}")
+        self.ranges: dict[str, Range] = {}
+        for name, spec in ranges.items():
+            self.ranges[name] = spec.make_at(f"search.space['{name}']", None)
+            for other, value in (self.ranges[name].when or {}).items():
+                self._require(name, other, value, spec)
+        self.names = list(self.ranges)
+        columns = [[place] * (len(one.among) or 1) for place, one in enumerate(self.ranges.values())]
+        self.owners = np.array([place for group in columns for place in group])  # the range of each feature
+        self.dense = np.array([not one.cells for one in self.ranges.values()])
+
+    def _require(self, name: str, other: str, value: Any, spec: Spec) -> None:
+        """A condition names a range further up, and values that it has."""
+        path = f"search.space['{name}']"
+        if other not in self.ranges or other == name:
+            above = [known for known in self.ranges if known != name]
+            fail(f"when: '{other}' is no range further up. {nearest(other, above)}".strip(), path, spec.place)
+        among = self.ranges[other].among
+        for one in value if isinstance(value, list) else [value]:
+            if one not in among:
+                fail(f"when: '{other}' is never {one!r}; its choices are {list(among)}", path, spec.place)
+
+    def snapped(self, point: Sequence[float] | Array) -> Array:
+        """The point with each number in the middle of its cell, and at rest where its range is not searched."""
+        snapped = np.array(point, dtype=float)
+        for place, one in enumerate(self.ranges.values()):
+            if one.cells:
+                snapped[place] = one.place(one.value(snapped[place]))
+        searched = self._searched(snapped)
+        for place, name in enumerate(self.names):
+            if name not in searched:
+                snapped[place] = REST
+        return snapped
+
+    def _searched(self, point: Array) -> dict[str, Any]:
+        """The ranges whose conditions hold, with their values."""
+        found: dict[str, Any] = {}
+        for place, (name, one) in enumerate(self.ranges.items()):
+            conditions = (one.when or {}).items()
+            if all(other in found and found[other] in _listed(value) for other, value in conditions):
+                found[name] = one.value(float(point[place]))
+        return found
+
+    def settings(self, point: Array) -> dict[str, Any]:
+        """The settings that a point stands for, in the order of the space."""
+        return self._searched(point)
+
+    def point(self, settings: Mapping[str, Any]) -> Array:
+        """Where settings stand; those that are left out are at rest."""
+        places = [one.place(settings[name]) if name in settings else REST for name, one in self.ranges.items()]
+        return np.array(places)
+
+    def features(self, points: Array) -> Array:
+        """Points (N, names) as the process sees them (N, features): a column for each of several choices."""
+        columns = []
+        for place, one in enumerate(self.ranges.values()):
+            if one.among:
+                chosen = np.minimum((points[:, place] * len(one.among)).astype(int), len(one.among) - 1)
+                columns.append(np.eye(len(one.among))[chosen] * 0.5**0.5)  # two choices lie 1 apart
+            else:
+                columns.append(points[:, place, None])
+        return np.hstack(columns)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,131 @@
+"""A study: a search under way, its trials, and what the next one is to try."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..recipe.errors import RecipeError, UsageError
+from ..recipe.recipe import Recipe, load
+from ..search import Space, propose, spread
+from ..training.begin import make_folder
+from ..training.files import write_atomically
+from ..training.machine import resolved
+from ..training.run import RECIPE, make_source
+from .trial import Asked, Trial, cuts, keep, with_settings, written
+
+_FEWEST = 4  # trials that a cut is judged by
+_EXAMPLE = "search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}"
+
+
+class Study:
+    """The search of a recipe in a folder, begun or gone on with; every range is checked, and that there is a judge.
+
+    Raises `UsageError` where there is nothing to search or to judge by, or the folder holds another search, and
+    `RecipeError` where a range does not fit its setting.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        if recipe.search is None:
+            raise UsageError(f"the recipe has no search. Name what to look for: {_EXAMPLE}")
+        self.search, self.folder = recipe.search, folder
+        self.space = Space(self.search.space)
+        if recipe.threads == "auto":  # as many for each as there are when all run at a time
+            recipe = dataclasses.replace(recipe, threads=max(1, torch.get_num_threads() // self.search.parallel))
+        self.recipe = resolved(recipe)
+        require_fitting(self.recipe, self.space)
+        if not len(make_source(recipe.data, Path.cwd()).part("validation")):
+            name = recipe.data.name
+            raise UsageError(
+                f"tuning judges by validation examples, and the recipe keeps none: data.{name}.validation=0.2"
+            )
+        self._settle()
+        there = [written(folder, number) for number in range(1, self.search.trials + 1)]
+        self.settings = {one.number: one.settings for one in there if one is not None}  # of those under way, too
+        self.trials = {one.number: one for one in there if isinstance(one, Trial)}
+        self.to_make = [number for number in range(1, len(there) + 1) if number not in self.trials]
+
+    def _settle(self) -> None:
+        """Begin in the folder, or go on with the same search there, with more trials perhaps."""
+        file = self.folder / RECIPE
+        if file.exists():
+            there = load(str(file))
+            if there.search is None or _but_trials(there) != _but_trials(self.recipe):
+                raise UsageError(f"{self.folder} holds something else; name another folder: run=NAME")
+        make_folder(self.folder)
+        write_atomically(file, self.recipe.write(complete=True).encode())
+
+    def ask(self) -> Asked | None:
+        """The next trial to make, kept in its file; None where it is to know of one under way, or there is none."""
+        number = self.to_make[0] if self.to_make else 0
+        known = range(1, number - self.search.parallel + 1)
+        if not number or any(k not in self.trials for k in known):
+            return None
+        one = written(self.folder, number)
+        if one is None:
+            one = self._chosen(number, [self.trials[k] for k in known])
+            if one is None:  # every point of the space was tried
+                self.to_make.clear()
+                return None
+            keep(self.folder, one)
+        assert isinstance(one, Asked)
+        self.settings[number] = one.settings
+        del self.to_make[0]
+        return one
+
+    def _chosen(self, number: int, known: list[Trial]) -> Asked | None:
+        """What trial `number` is to do: a pure function of the search and of what it is to know."""
+        point: NDArray[np.float64] | None
+        if self.search.method == "random":
+            point = spread(self.space, number, 0, self.recipe.seed)
+        else:
+            points = [self.space.point(self.settings[k]) for k in range(1, number)]
+            figures = [trial.figure for trial in known]
+            cost = self._epochs if "epochs" in self.space.names else None
+            point = propose(self.space, points, figures, self.recipe.seed, self.search.first, cost)
+        return None if point is None else Asked(number, self.space.settings(point), self._bounds(known))
+
+    def _epochs(self, settings: dict[str, Any]) -> float:
+        """What settings cost: how often the examples are seen."""
+        return float(settings.get("epochs", self.recipe.epochs))
+
+    def _bounds(self, known: list[Trial]) -> list[float | None]:
+        """The figure at each cut that the best share of the known trials does not exceed."""
+        bounds: list[float | None] = []
+        for place in range(len(cuts(self.recipe))):
+            figures = sorted(trial.at[place] for trial in known if len(trial.at) > place)
+            enough = len(figures) >= _FEWEST
+            bounds.append(figures[max(round(self.search.keep * len(figures)) - 1, 0)] if enough else None)
+        return bounds
+
+    def add(self, trial: Trial) -> None:
+        self.trials[trial.number] = trial
+
+    @property
+    def done(self) -> list[Trial]:
+        """The trials that were made, in order."""
+        return [self.trials[number] for number in sorted(self.trials)]
+
+
+def require_fitting(recipe: Recipe, space: Space) -> None:
+    """Raise `RecipeError` where a range, with what it depends on, does not fit the setting that it names."""
+    base = dataclasses.replace(recipe, search=None)
+    for name, one in space.ranges.items():
+        first = {other: value[0] if isinstance(value, list) else value for other, value in (one.when or {}).items()}
+        values = one.among or (one.value(0.0), one.value(1.0))
+        for value in values:
+            try:
+                with_settings(base, {**first, name: value})
+            except RecipeError as error:
+                raise RecipeError(f"search.space['{name}']: {value!r} does not fit: {error}") from None
+
+
+def _but_trials(recipe: Recipe) -> str:
+    """What makes two searches the same: all but how many trials they make."""
+    search = recipe.search and dataclasses.replace(recipe.search, trials=1)
+    return dataclasses.replace(recipe, search=search).write(complete=True)
