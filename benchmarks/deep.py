@@ -1,6 +1,6 @@
 """VGG-A and GoogLeNet on photographs of CIFAR-10 brought to 64x64: that their losses fall from the first steps on.
 
-    python benchmarks/deep.py --json benchmarks/results/deep.json
+python benchmarks/deep.py --json benchmarks/results/deep.json
 """
 
 import argparse
@@ -31,11 +31,15 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             where = unpacked(COMMON, Path(folder))
             steps = f"epochs={STEPS * 32 / 20_000}"
-            run = dt.train(name, *where, *words, steps, run=f"{folder}/run", on_step=lambda _, loss: losses.append(loss))
+            run = dt.train(
+                name, *where, *words, steps, run=f"{folder}/run", on_step=lambda _, loss: losses.append(loss)
+            )
         means = [statistics.mean(losses[at : at + TOLD]) for at in range(0, len(losses), TOLD)]
         results[name] = {"losses": means, "seconds": run.result["seconds"], "test": run.result["test"]}
         report(f"{name}: " + " ".join(f"{mean:.3f}" for mean in means))
-    rows = [[name, f"{r['losses'][0]:.3f}", f"{r['losses'][-1]:.3f}", f"{r['seconds']:.0f}"] for name, r in results.items()]
+    rows = [
+        [name, f"{r['losses'][0]:.3f}", f"{r['losses'][-1]:.3f}", f"{r['seconds']:.0f}"] for name, r in results.items()
+    ]
     print(table(["recipe", f"loss, first {TOLD} steps", f"last {TOLD}", "seconds"], rows))
     if options.json:
         write_json(options.json, {"benchmark": "deep", "machine": machine(get_num_threads()), "results": results})

@@ -50,7 +50,8 @@ def test_a_search_leaves_its_trials_and_the_best_recipe() -> None:
     Path("r.yaml").write_text(RECIPE)
     said = dovetail("tune", "r.yaml", "run=found")
     assert said.code == 0, said.err
-    assert "best of 8" in said.out and "what it depends on:" in said.out
+    assert "best of 8" in said.out
+    assert "what it depends on:" in said.out
     found = json.loads(Path("runs/found/tuning.json").read_text())
     assert [trial["number"] for trial in found["trials"]] == list(range(1, 9))
     best = found["best"]
@@ -58,11 +59,12 @@ def test_a_search_leaves_its_trials_and_the_best_recipe() -> None:
     assert all(("optimizer.rule.sgd.momentum" in t["settings"]) == (t["settings"]["optimizer.rule"] == "sgd")
                for t in found["trials"])  # fmt: skip
     chosen = load("runs/found/best.yaml")
-    assert chosen.search is None and chosen.batch == best["settings"]["batch"]
+    assert chosen.search is None
+    assert chosen.batch == best["settings"]["batch"]
     assert chosen.optimizer.rate.options["value"] == best["settings"]["optimizer.rate"]
-    metrics = [json.loads(line) for line in Path(f"runs/found/trial-{best['number']:03}/metrics.jsonl").open()]
-    assert best["figure"] == [line["validation"]["error"] for line in metrics if "validation" in line][-1]
-    assert best["examples"] == 2 * 1150
+    run = dt.load(f"runs/found/trial-{best['number']:03}")
+    assert best["figure"] == [line["validation"]["error"] for line in run.metrics if "validation" in line][-1]
+    assert best["examples"] == 2 * run.facts.sizes["train"]
     with Image.open("runs/found/tuning.png") as picture:
         assert picture.width > 1000
 
@@ -107,7 +109,8 @@ def test_a_finished_search_is_not_made_again_and_goes_further_with_more_trials(t
     first = dt.tune(recipe("search.trials=3"), run=run)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("grown/trial-*/model.safetensors")}
     further = dt.tune(recipe("search.trials=5"), run=run)
-    assert told(further.trials)[:3] == told(first.trials) and len(further.trials) == 5
+    assert told(further.trials)[:3] == told(first.trials)
+    assert len(further.trials) == 5
     assert all(path.stat().st_mtime_ns == then for path, then in before.items())
     with pytest.raises(UsageError, match="holds something else"):
         dt.tune(recipe("search.trials=5", "epochs=3"), run=run)
@@ -117,23 +120,25 @@ def test_a_trial_that_is_worse_than_the_best_half_is_cut(tmp_path: Path) -> None
     described = recipe("epochs=4", "search.trials=10", "search.cuts=[25 %]")
     found = dt.tune(described, run=str(tmp_path / "cut"))
     cut = [trial for trial in found.trials if trial.ended == "cut at 25 %"]
-    assert cut and all(trial.examples == 1150 for trial in cut)
+    assert cut
+    assert all(4 * trial.examples == found.best.examples for trial in cut)
     for trial in cut:  # the bound was the median of those before it
         before = sorted(other.at[0] for other in found.trials[: trial.number - 1])
         assert trial.at[0] > before[round(len(before) / 2) - 1]
     assert found.best.ended == "finished"
     free = dt.tune(dataclasses.replace(described, search=recipe("search.trials=10").search), run=str(tmp_path / "free"))
-    assert sum(trial.examples for trial in found.trials) < 0.8 * sum(trial.examples for trial in free.trials)
+    assert sum(trial.examples for trial in found.trials) < 0.9 * sum(trial.examples for trial in free.trials)
 
 
 def test_settings_that_cannot_be_built_count_as_failed(tmp_path: Path) -> None:
     network = "network=[{conv: {filters: 4, kernel: 3}}, {maxpool: 2}, flatten, {linear: outputs}]"
-    space = "search={trials: 5, first: 5, space: {network.0.conv.kernel: {integer: [2, 12]}}}"
+    space = "search={trials: 5, first: 5, space: {network.0.conv.kernel: {choices: [3, 99]}}}"
     found = dt.tune(recipe(network, space), run=str(tmp_path / "failed"))
     failed = [trial for trial in found.trials if trial.figure is None]
-    assert failed and all(trial.ended.startswith("cannot be built") for trial in failed)
+    assert failed
+    assert all(trial.ended.startswith("cannot be built") for trial in failed)
     assert "failed" in str(found)
-    space = "search={trials: 2, space: {network.0.conv.kernel: {integer: [9, 12]}}}"
+    space = "search={trials: 2, space: {network.0.conv.kernel: {choices: [98, 99]}}}"
     with pytest.raises(RunError, match="every trial"):
         dt.tune(recipe(network, space), run=str(tmp_path / "none"))
 

@@ -62,7 +62,9 @@ def _slice(axis: Any, name: str, one: Slice, found: Found) -> None:
     figures = [trial.figure for trial in made if trial.figure is not None]
     if figures:
         room = (sorted(figures)[len(figures) // 3] - min(figures)) or 1.0
-        axis.set_ylim(min(figures) - 0.5 * room, min(figures) + 4 * room)  # far worse ones would flatten all that matters
+        axis.set_ylim(
+            min(figures) - 0.5 * room, min(figures) + 4 * room
+        )  # far worse ones would flatten all that matters
     axis.set(xlabel=name)
 
 

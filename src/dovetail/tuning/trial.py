@@ -122,7 +122,8 @@ def _trained(
 
 def _examples(run: Run) -> int:
     """How many examples a run saw."""
-    return round(max((line["epoch"] for line in run.metrics if "epoch" in line), default=0) * run.facts.sizes["train"])
+    epochs = max((line["epoch"] for line in run.metrics if "epoch" in line), default=0)
+    return round(epochs * run.facts.sizes["train"])
 
 
 def _figures(lines: Iterable[dict[str, Any]], name: str | None, shares: list[float], epochs: float) -> list[float]:

@@ -60,8 +60,12 @@ def tune(
 
 
 def _one_by_one(study: Study, show: Show | None) -> Iterator[Trial]:
-    while (asked := study.ask()) is not None:
-        yield carry(study.recipe, study.folder, asked, show)
+    requests = Requests()
+    with requests.heeded():  # between trials; within one its run heeds them
+        while requests.asked not in STOPPING and (asked := study.ask()) is not None:
+            yield carry(study.recipe, study.folder, asked, show)
+    if requests.asked in STOPPING:
+        raise Stopped("", requests.asked)
 
 
 def _by_processes(study: Study, workers: int, use: Sequence[str]) -> Iterator[Trial]:
