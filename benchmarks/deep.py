@@ -32,7 +32,12 @@ def main() -> int:
             where = unpacked(COMMON, Path(folder))
             steps = f"epochs={STEPS * 32 / 20_000}"
             run = dt.train(
-                name, *where, *words, steps, run=f"{folder}/run", on_step=lambda _, loss: losses.append(loss)
+                name,
+                *where,
+                *words,
+                steps,
+                run=f"{folder}/run",
+                on_step=lambda _, loss, losses=losses: losses.append(loss),
             )
         means = [statistics.mean(losses[at : at + TOLD]) for at in range(0, len(losses), TOLD)]
         results[name] = {"losses": means, "seconds": run.result["seconds"], "test": run.result["test"]}

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, get_args, get_origin
 
-from .check import a, describe, expand, section_fields, unwrap
+from .check import a, describe, expand, has_specs, section_fields, unwrap
 from .errors import nearest
 from .language import read_nodes
 from .node import Node
@@ -79,8 +79,8 @@ def _set(annotation: Any, node: Node | None, words: list[tuple[str, Place]], val
         return _put(node, word, place, fields[word][0], rest, value, f"{path}.{word}" if path else word, at)
     if get_origin(base) is dict:
         # the names of a mapping may hold dots ("*.bias"): all but the setting's own name belong to it
-        section = dataclasses.is_dataclass(get_args(base)[1])
-        names, last = (words[:-1], words[-1:]) if len(words) > 1 and section else (words, [])
+        whole = has_specs(base)
+        names, last = (words[:-1], words[-1:]) if len(words) > 1 and not whole else (words, [])
         key = ".".join(name for name, _ in names)
         return _put(node, key, place, get_args(base)[1], last, value, f"{path}['{key}']", at)
     fail(f"has no parts to set ('{word}'): it is {describe(annotation)}", path, place)
