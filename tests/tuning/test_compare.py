@@ -72,7 +72,7 @@ def test_each_run_is_the_run_that_train_makes() -> None:
 def test_what_is_there_is_not_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
     words = [*WORDS, "optimizer.rule=sgd,adam"]
     first = dt.compare(*words, run="both")
-    monkeypatch.setattr("dovetail.tuning.trial.train", None)
+    monkeypatch.setattr("dovetail.tuning.once.train", None)
     assert dt.compare(*words, run="both").plain() == first.plain()
 
 

@@ -53,4 +53,6 @@ def test_the_command() -> None:
     assert said.code == 0
     assert "; take 0.0" in said.out.splitlines()[-1]
     assert dovetail("tune", "softmax-regression", "data=digits", "--rate", "--json").json["suggested"] > 0
-    assert dovetail("tune", "softmax-regression").err == "tune finds rates so far: dovetail tune RECIPE --rate\n"
+    assert dovetail("tune", "softmax-regression").err == (
+        "the recipe has no search. Name what to look for: search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}\n"
+    )

@@ -1,4 +1,4 @@
-"""Rules: how a gradient moves a parameter. PyTorch's own, in their fused or foreach form."""
+"""Rules: how a gradient moves a parameter. PyTorch's own, in their fastest form for the device."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def rmsprop(params: Groups, alpha: Share = 0.99, momentum: Share = 0.0, eps: Sma
     >>> dt.rmsprop(0.9, momentum=0.9)
     rmsprop(0.9, momentum=0.9)
     """
-    return RMSprop(params, lr=0.0, alpha=alpha, momentum=momentum, eps=eps, foreach=True)
+    return RMSprop(params, lr=0.0, alpha=alpha, momentum=momentum, eps=eps, **plain_form(params))
 
 
 @rule
@@ -92,7 +92,7 @@ def nadam(
     >>> dt.nadam(beta2=0.99)
     nadam(beta2=0.99)
     """
-    return NAdam(params, lr=0.0, betas=(beta1, beta2), eps=eps, momentum_decay=ramp, foreach=True)
+    return NAdam(params, lr=0.0, betas=(beta1, beta2), eps=eps, momentum_decay=ramp, **plain_form(params))
 
 
 def moves_elements(optimizer: Optimizer) -> bool:
@@ -105,3 +105,8 @@ def fast_form(params: Groups, *fused: str) -> dict[str, bool]:
     tensors: list[torch.Tensor] = [tensor for group in params for tensor in group["params"]]
     every = all(tensor.device.type in fused and tensor.is_floating_point() for tensor in tensors)
     return {"fused": True} if every and tensors else {"foreach": True}
+
+
+def plain_form(params: Groups) -> dict[str, bool]:
+    """For a rule without a fused form: one tensor after the other on the CPU, where lists of them outgrow the cache."""
+    return {"foreach": any(tensor.device.type != "cpu" for group in params for tensor in group["params"])}
