@@ -89,4 +89,5 @@ def test_help_does_not_import_torch() -> None:
 
 def test_training_does_not_import_what_it_does_not_use() -> None:
     script = "import dovetail as dt\ndt.train, dt.conv, dt.softmax, dt.digits, dt.sgd, dt.Run"
+    script += "\ndt.compare, dt.find_rate, dt.parse('{network: flatten, objective: softmax, data: digits}')"
     assert not modules_after(script) & {"sklearn", "matplotlib", "pyarrow", "scipy", "PIL", "rich", "pandas"}

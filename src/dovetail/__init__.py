@@ -41,7 +41,7 @@ _NAMES = {
     "time_batches": "timing",
     "train": "training",
     "transform": "recipe",
-    "tune": "tuning",
+    "tune": "tuning.tune",
 }
 _ROOMS = ("layers", "objectives", "optim", "data")  # whose registered parts are public names: dt.conv, dt.softmax
 

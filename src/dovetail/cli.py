@@ -41,20 +41,10 @@ def say(text: str) -> None:
 
 
 def use_parts(modules: Iterable[str] | None) -> None:
-    """Import the user's own parts: modules named on the command line, and installed `dovetail.parts` entry points."""
-    import importlib
-    from importlib.metadata import entry_points
+    """Import the user's own parts."""
+    from .recipe.use import use_parts
 
-    sys.path.insert(0, "")
-    for name in modules or ():
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name != name.split(".")[0]:
-                raise
-            raise UsageError(f"--use {name}: there is no such Python module here or installed") from None
-    for entry in entry_points(group="dovetail.parts"):
-        entry.load()
+    use_parts(modules or ())
 
 
 @app.command()
@@ -243,16 +233,19 @@ def tune(
 ) -> None:
     """Find the numbers of a recipe that names what to search: dovetail tune mine.yaml; or its rate alone, --rate."""
     from . import training, tuning
-    from .report.trials import draw_trials
 
     use_parts(use)
     if rate:
         rates = tuning.find_rate(recipe, *overrides or [])
         print(json.dumps(rates.plain()) if as_json else rates)
         return
+    from .report.trials import draw_trials
+    from .tuning.found import BEST
+    from .tuning.tune import tune as search
+
     name, settings = _named(overrides)
     with training.Progress(quiet=True) as show:
-        found = tuning.tune(
+        found = search(
             recipe,
             *settings,
             run=name,
@@ -266,7 +259,7 @@ def tune(
         say(f"wrote {draw_trials(found)}")
     except UsageError as error:
         say(f"no picture: {error}")
-    say(f"wrote {found.folder / tuning.BEST}; try: dovetail train {found.folder / tuning.BEST}")
+    say(f"wrote {found.folder / BEST}; try: dovetail train {found.folder / BEST}")
 
 
 def _say_trial(trial: Any, trials: list[Any]) -> None:

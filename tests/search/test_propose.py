@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from dovetail.search import Space, choices, integer, lessons, linear, log, propose, spread
+from dovetail.search import choices, integer, linear, log
 from dovetail.search.gaussian import Array, Gaussian
 from dovetail.search.improvement import log_improvement, log_improvement_slopes
+from dovetail.search.lessons import lessons
+from dovetail.search.propose import propose, spread
+from dovetail.search.space import Space
 
 BRANIN = Space({"x": linear([-5.0, 10.0]), "y": linear([0.0, 15.0])})
 LOWEST = 0.3978873577

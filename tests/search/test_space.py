@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dovetail.recipe.errors import RecipeError, UsageError
-from dovetail.search import Space, choices, integer, linear, log
+from dovetail.search import choices, integer, linear, log
+from dovetail.search.space import Space
 
 MIXED = {
     "rate": log([1e-4, 1.0]),
@@ -60,5 +61,15 @@ def test_conditions_name_a_range_further_up_and_its_values() -> None:
         Space({"rule": choices(["sgd", "adam"]), "m": linear([0, 1], when={"rul": "sgd"})})
     with pytest.raises(RecipeError, match="is never 'sdg'"):
         Space({"rule": choices(["sgd", "adam"]), "m": linear([0, 1], when={"rule": "sdg"})})
+    with pytest.raises(RecipeError, match="'rate' has no choices"):
+        Space({"rate": log([0.1, 1]), "m": linear([0, 1], when={"rate": 0.1})})
     with pytest.raises(UsageError, match="no space"):
         Space({})
+
+
+def test_conditions_of_conditions() -> None:
+    inner = choices(["a", "b"], when={"rule": ["muon", "sgd"]})
+    space = Space({"rule": choices(["adam", "sgd", "muon"]), "kind": inner, "m": linear([0, 1], when={"kind": "b"})})
+    assert space.conditions("m") == {"rule": "muon", "kind": "b"}
+    assert space.settings(space.snapped([0.1, 0.9, 0.2])) == {"rule": "adam"}
+    assert space.settings(space.snapped([0.9, 0.9, 0.2])) == {"rule": "muon", "kind": "b", "m": 0.2}

@@ -158,3 +158,17 @@ def test_processes_learn_of_parts_by_use(tmp_path: Path, monkeypatch: pytest.Mon
     said = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
     assert said.returncode == 0, said.stderr
     assert len(json.loads(said.stdout)["trials"]) == 2
+
+
+def test_cuts_count_from_the_first_in_whatever_order_they_are_written(tmp_path: Path) -> None:
+    words = ["epochs=4", "search.trials=7"]
+    rising = dt.tune(recipe(*words, "search.cuts=[25 %, 50 %]"), run=str(tmp_path / "rising"))
+    falling = dt.tune(recipe(*words, "search.cuts=[50 %, 25 %]"), run=str(tmp_path / "falling"))
+    assert told(rising.trials) == told(falling.trials)
+    assert {"cut at 25 %", "finished"} <= {trial.ended for trial in rising.trials}
+
+
+def test_settings_are_put_over_a_recipe_that_is_there_already(tmp_path: Path) -> None:
+    found = dt.tune(recipe(), "search.trials=2", "epochs=1", run=str(tmp_path / "over"))
+    assert len(found.trials) == 2
+    assert dt.load(str(tmp_path / "over" / "trial-001")).recipe.epochs == 1

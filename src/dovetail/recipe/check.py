@@ -51,14 +51,9 @@ def check(annotation: Any, node: Node, path: str, what: str = "") -> Any:
             fail(f"{what or 'this'} takes a list, not {node.shown()}", path, node.place)
         item = get_args(base)[0]
         return [check(item, child, f"{path}[{index}]") for index, child in enumerate(node.value)]
-    if get_origin(base) is dict and dataclasses.is_dataclass(get_args(base)[1]):
+    if get_origin(base) is dict and (has_specs(annotation) or is_section(annotation)):
         if not isinstance(node.value, dict):
             fail(f"{what or 'this'} takes names with their settings, not {node.shown()}", path, node.place)
-        section = get_args(base)[1]
-        return {key: check_section(section, child, f"{path}[{key!r}]") for key, child in node.value.items()}
-    if get_origin(base) is dict and has_specs(annotation):
-        if not isinstance(node.value, dict):
-            fail(f"{what or 'this'} takes names with what they may be, not {node.shown()}", path, node.place)
         item = get_args(base)[1]
         return {key: check(item, child, f"{path}[{key!r}]") for key, child in node.value.items()}
     return _plain(annotation, node, path, what)
@@ -117,7 +112,7 @@ def _fields(fields: dict[str, tuple[Any, Any]], node: Node, path: str, noun: str
         if noun == "option" and has_specs(annotation):
             first = next(iter(fields)) == name
             values[name] = check(annotation, child, nested if first else inner, f"option '{name}'")
-        elif has_specs(annotation) or _is_section(annotation):
+        elif has_specs(annotation) or is_section(annotation):
             values[name] = check(annotation, child, inner)
         else:
             values[name] = check(annotation, child, path, f"{noun} '{name}'")
@@ -282,9 +277,10 @@ def has_specs(annotation: Any) -> bool:
     return any(isinstance(mark, Of) for mark in marks) or any(has_specs(inner) for inner in get_args(base))
 
 
-def _is_section(annotation: Any) -> bool:
+def is_section(annotation: Any) -> bool:
+    """Whether an annotation is a section of a recipe, or holds one."""
     base, _ = unwrap(annotation)
-    return dataclasses.is_dataclass(base) or any(_is_section(inner) for inner in get_args(base))
+    return dataclasses.is_dataclass(base) or any(is_section(inner) for inner in get_args(base))
 
 
 def is_union(base: Any) -> bool:

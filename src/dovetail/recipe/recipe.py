@@ -111,7 +111,8 @@ class Search:
     evenly over the space (as many as it has ranges, and three), and each later one is where a Gaussian process expects
     the lowest `figure` of the validation part for its examples; `random` draws all by chance. Trial k is chosen knowing
     exactly the trials up to k - `parallel`, so that as many can run at a time and are the same however many do. Where
-    `cuts` names shares of a run, a trial ends there unless its figure is among the best `keep` of those trials.
+    `cuts` names shares of a run, a trial ends there unless its figure is among the best `keep` of those trials, once
+    there are four.
     """
 
     space: Ranges = field(default_factory=dict)
@@ -161,14 +162,9 @@ class Recipe:
         shown = {}
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            data = (
-                _section(value, complete)
-                if isinstance(value, Optimizer | Relevance | Search)
-                else plain(value, complete)
-            )
             default = _default(item)
             if complete or default is _REQUIRED or value != default:
-                shown[item.name] = data
+                shown[item.name] = _shown(value, complete)
         return shown
 
     def write(self, complete: bool = False) -> str:
@@ -185,16 +181,14 @@ def _default(item: dataclasses.Field[Any]) -> Any:
     return item.default_factory() if item.default_factory is not dataclasses.MISSING else _REQUIRED
 
 
-def _section(section: Any, complete: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for item in dataclasses.fields(section):
-        value = getattr(section, item.name)
-        if complete or value != _default(item):
-            if isinstance(value, dict) and any(isinstance(inner, Group) for inner in value.values()):
-                shown[item.name] = {name: _section(inner, complete) for name, inner in value.items()}
-            else:
-                shown[item.name] = plain(value, complete)
-    return shown
+def _shown(value: Any, complete: bool) -> Any:
+    """A section by the settings it differs in, at any depth; all else as YAML data."""
+    if isinstance(value, dict):
+        return {name: _shown(inner, complete) for name, inner in value.items()}
+    if not dataclasses.is_dataclass(value) or isinstance(value, Spec):
+        return plain(value, complete)
+    fields = {item.name: (getattr(value, item.name), _default(item)) for item in dataclasses.fields(value)}
+    return {name: _shown(inner, complete) for name, (inner, default) in fields.items() if complete or inner != default}
 
 
 def parse(text: str, file: str = "recipe", overrides: list[str] | None = None) -> Recipe:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from . import kinds
-from .check import MISSING, has_specs, is_union, section_fields, unwrap
+from .check import MISSING, has_specs, is_section, is_union, section_fields, unwrap
 from .recipe import Recipe
 from .spec import Of, Part, find, known, register_rooms
 
@@ -75,7 +75,7 @@ def _schema(annotation: Any) -> dict[str, Any]:
         return {"anyOf": members}
     if get_origin(base) is list and has_specs(annotation):
         return {"type": "array", "items": _schema(get_args(base)[0])}
-    if get_origin(base) is dict and (dataclasses.is_dataclass(get_args(base)[1]) or has_specs(annotation)):
+    if get_origin(base) is dict and (has_specs(annotation) or is_section(annotation)):
         return {"type": "object", "additionalProperties": _schema(get_args(base)[1])}
     try:
         return TypeAdapter(annotation).json_schema()

@@ -1,8 +1,8 @@
-"""Search: spaces of settings, and which of their points to try next."""
+"""Search: spaces of settings, and which of their points to try next.
 
-from .lessons import Lessons, lessons
-from .propose import propose, spread
+Every recipe can name ranges, so they alone are imported here; what proposes points needs SciPy and lies beside them.
+"""
+
 from .ranges import choices, integer, linear, log
-from .space import Space
 
-__all__ = ["Lessons", "Space", "choices", "integer", "lessons", "linear", "log", "propose", "spread"]
+__all__ = ["choices", "integer", "linear", "log"]

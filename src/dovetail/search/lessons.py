@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 from .gaussian import Array, Gaussian
-from .propose import usable, warped
+from .propose import sobol, usable, warped
 from .space import Space
 
 DRAWN, STEPS = 256, 33
@@ -55,9 +54,8 @@ def lessons(space: Space, points: Sequence[Array], figures: Sequence[float | Non
     if sum(value is not None for value in figures) < 3:
         return None
     values, tried = usable(figures), np.array(points)
-    chance = np.random.default_rng(0)
-    process = Gaussian(space.features(tried), warped(values), space.owners, chance)
-    drawn = qmc.Sobol(len(space.names), rng=chance).random_base2(DRAWN.bit_length() - 1)
+    process = Gaussian(space.features(tried), warped(values), space.owners, np.random.default_rng(0))
+    drawn = sobol(len(space.names), DRAWN, 0)
     whole = process.expected(_features(space, drawn))[0].var()
     best = tried[int(values.argmin())]
     importance, slices = {}, {}
@@ -66,7 +64,7 @@ def lessons(space: Space, points: Sequence[Array], figures: Sequence[float | Non
         places = (np.arange(steps) + 0.5) / steps
         means = [process.expected(_features(space, _with(drawn, place, at)))[0].mean() for at in places]
         importance[name] = float(np.var(means) / whole) if whole > 0 else 0.0
-        mean, deviation = process.expected(space.features(np.vstack([_with(best[None], place, at) for at in places])))
+        mean, deviation = process.expected(_features(space, np.vstack([_with(best[None], place, at) for at in places])))
         curves = [_unwarped(curve, values) for curve in (mean, mean - 2 * deviation, mean + 2 * deviation)]
         slices[name] = Slice([one.value(float(at)) for at in places], one.factors, *curves)
     return Lessons(importance, slices)

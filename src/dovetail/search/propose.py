@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.stats import qmc
+from torch.quasirandom import SobolEngine
 
 from ..recipe.draws import mix, purpose_key
 from .gaussian import Array, Gaussian
@@ -56,7 +57,8 @@ def propose(
     chance = np.random.default_rng(mix(seed, purpose_key("search"), number))
     tried, done = np.array(points), len(values)
     process = Gaussian(space.features(tried[:done]), warped(usable(values)), space.owners, chance)
-    process = process.believing(space.features(tried[done:]) if number > done else np.empty((0, len(space.owners))))
+    if number > done:
+        process = process.believing(space.features(tried[done:]))
     best = float(process.expected(space.features(tried))[0].min())
     return _highest(space, process, best, tried, chance, cost)
 
@@ -66,8 +68,14 @@ def spread(space: Space, number: int, of: int, seed: int) -> Array:
     if number >= of:
         chance = np.random.default_rng(mix(seed, purpose_key("random point"), number))
         return space.snapped(chance.random(len(space.names)))
-    chance = np.random.default_rng(mix(seed, purpose_key("spread points")))
-    return space.snapped(qmc.Sobol(len(space.names), rng=chance).random_base2((of - 1).bit_length())[number])
+    return space.snapped(sobol(len(space.names), of, mix(seed, purpose_key("spread points")))[number])
+
+
+def sobol(dimensions: int, count: int, seed: int) -> Array:
+    """The first points (count, dimensions) of a scrambled Sobol sequence."""
+    engine: Any = SobolEngine  # which PyTorch gives no types
+    drawn: Array = engine(dimensions, scramble=True, seed=seed).draw(count, dtype=torch.float64).numpy()
+    return drawn
 
 
 def usable(values: Sequence[float | None]) -> Array:
@@ -93,7 +101,7 @@ def _highest(
     count, dense = len(space.names), np.flatnonzero(space.dense)
     order = np.argsort(process.expected(space.features(tried))[0])
     near = [tried[order[0]] + size * chance.normal(size=(64, count)) for size in NEIGHBOURHOODS]
-    drawn = np.vstack([qmc.Sobol(count, rng=chance).random_base2(CANDIDATES.bit_length() - 1), *near])
+    drawn = np.vstack([sobol(count, CANDIDATES, int(chance.integers(1 << 62))), *near])
     candidates = np.unique([space.snapped(point) for point in drawn.clip(0, 1)], axis=0)
     fresh = np.abs(candidates[:, None] - tried).max(-1).min(-1) > 1e-6
     if not fresh.any():

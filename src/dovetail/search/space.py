@@ -20,6 +20,8 @@ REST = 0.5  # where a range that is not searched stands
 class Space:
     """Named ranges. A point has a number from 0 to 1 for each of them, the middle of the cell where values are few.
 
+    Raises `RecipeError` where a range holds nothing, or depends on what is no choice further up.
+
     >>> from dovetail.search import choices, log
     >>> rate = log([0.01, 1.0], when={"optimizer.rule": "sgd"})
     >>> space = Space({"optimizer.rule": choices(["sgd", "adam"]), "optimizer.rule.sgd.momentum": rate})
@@ -49,6 +51,8 @@ class Space:
             above = [known for known in self.ranges if known != name]
             fail(f"when: '{other}' is no range further up. {nearest(other, above)}".strip(), path, spec.place)
         among = self.ranges[other].among
+        if not among:
+            fail(f"when: '{other}' has no choices to depend on", path, spec.place)
         for one in value if isinstance(value, list) else [value]:
             if one not in among:
                 fail(f"when: '{other}' is never {one!r}; its choices are {list(among)}", path, spec.place)
@@ -59,14 +63,14 @@ class Space:
         for place, one in enumerate(self.ranges.values()):
             if one.cells:
                 snapped[place] = one.place(one.value(snapped[place]))
-        searched = self._searched(snapped)
+        searched = self.settings(snapped)
         for place, name in enumerate(self.names):
             if name not in searched:
                 snapped[place] = REST
         return snapped
 
-    def _searched(self, point: Array) -> dict[str, Any]:
-        """The ranges whose conditions hold, with their values."""
+    def settings(self, point: Array) -> dict[str, Any]:
+        """The settings that a point stands for: the ranges whose conditions hold, in the order of the space."""
         found: dict[str, Any] = {}
         for place, (name, one) in enumerate(self.ranges.items()):
             conditions = (one.when or {}).items()
@@ -74,9 +78,12 @@ class Space:
                 found[name] = one.value(float(point[place]))
         return found
 
-    def settings(self, point: Array) -> dict[str, Any]:
-        """The settings that a point stands for, in the order of the space."""
-        return self._searched(point)
+    def conditions(self, name: str) -> dict[str, Any]:
+        """Settings under which a range is searched: one value for each that it depends on, and for what those do."""
+        found: dict[str, Any] = {}
+        for other, value in (self.ranges[name].when or {}).items():
+            found |= {**self.conditions(other), other: _listed(value)[0]}
+        return found
 
     def point(self, settings: Mapping[str, Any]) -> Array:
         """Where settings stand; those that are left out are at rest."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recipe.errors import RunError
-from ..search import Lessons, lessons
+from ..search.lessons import Lessons, lessons
 from ..training import Run
 from ..training.files import write_atomically
 from ..training.progress import figure
@@ -50,14 +50,15 @@ class Found:
     def __str__(self) -> str:
         names = list(dict.fromkeys(name for trial in self.trials for name in trial.settings))
         rows = [("trial", *names, f"validation {self.figure}", "examples", "")]
-        ranked = sorted(self.trials, key=lambda one: (one is not self.best, one.figure is None, one.figure, one.number))
+        best = self.best
+        ranked = sorted(self.trials, key=lambda one: (one is not best, one.figure is None, one.figure, one.number))
         for trial in ranked[:_SHOWN]:
             values = [_shown(trial.settings[name]) if name in trial.settings else "-" for name in names]
             ended = "" if trial.ended == "finished" else trial.ended.split(":")[0]
             rows.append((str(trial.number), *values, self.shown(trial), f"{trial.examples:,}", ended))
         spent = sum(trial.examples for trial in self.trials)
         rest = f"best of {len(self.trials)}"
-        rows.append((rest, *[""] * len(names), self.shown(self.best), f"{spent:,}", ""))
+        rows.append((rest, *[""] * len(names), self.shown(best), f"{spent:,}", ""))
         lines = aligned(rows, left=1)
         if self.lessons:
             shares = sorted(self.lessons.importance.items(), key=lambda pair: -pair[1])

@@ -6,13 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..recipe.errors import RecipeError, UsageError
 from ..recipe.recipe import Recipe, load
-from ..search import Space, propose, spread
+from ..search.propose import propose, spread
+from ..search.space import Array, Space
 from ..training.begin import make_folder
 from ..training.files import write_atomically
 from ..training.machine import resolved
@@ -80,7 +79,7 @@ class Study:
 
     def _chosen(self, number: int, known: list[Trial]) -> Asked | None:
         """What trial `number` is to do: a pure function of the search and of what it is to know."""
-        point: NDArray[np.float64] | None
+        point: Array | None
         if self.search.method == "random":
             point = spread(self.space, number, 0, self.recipe.seed)
         else:
@@ -116,11 +115,10 @@ def require_fitting(recipe: Recipe, space: Space) -> None:
     """Raise `RecipeError` where a range, with what it depends on, does not fit the setting that it names."""
     base = dataclasses.replace(recipe, search=None)
     for name, one in space.ranges.items():
-        first = {other: value[0] if isinstance(value, list) else value for other, value in (one.when or {}).items()}
         values = one.among or (one.value(0.0), one.value(1.0))
         for value in values:
             try:
-                with_settings(base, {**first, name: value})
+                with_settings(base, {**space.conditions(name), name: value})
             except RecipeError as error:
                 raise RecipeError(f"search.space['{name}']: {value!r} does not fit: {error}") from None
 

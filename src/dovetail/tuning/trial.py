@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +88,8 @@ def carry(recipe: Recipe, folder: Path, asked: Asked, show: Show | None = None) 
 
 
 def cuts(recipe: Recipe) -> list[float]:
-    """The shares of a run at which trials may be cut."""
-    return [float(cut.strip("% ")) / 100 for cut in recipe.search.cuts] if recipe.search else []
+    """The shares of a run at which trials may be cut, rising."""
+    return sorted(float(cut.strip("% ")) / 100 for cut in recipe.search.cuts) if recipe.search else []
 
 
 def _trained(
@@ -101,23 +102,26 @@ def _trained(
         if _cut_at(_figures(lines, name, shares, recipe.epochs), asked.bounds) is not None:
             raise _Cut
 
-    run, ended = run_of(folder, asked.number), "finished"
+    folder, ended = run_of(folder, asked.number), "finished"
     try:
-        if (run / RECIPE).is_file():
-            for line in Run(run).metrics:  # what a run that was stopped had seen
+        if (folder / RECIPE).is_file():
+            for line in Run(folder).metrics:  # what a run that was stopped had seen
                 judge(line)
-        carried_out(recipe, run, show, on_evaluation=judge)
+        carried_out(recipe, folder, show, on_evaluation=judge)
     except _Cut:
-        at = _figures(lines, name, shares, recipe.epochs)
-        ended = f"cut at {100 * shares[len(at) - 1]:g} %"
+        ended = f"cut at {100 * shares[len(_figures(lines, name, shares, recipe.epochs)) - 1]:g} %"
     except RunError as error:
         if "steps in a row were left out" not in str(error):
             raise
-        return Trial(asked.number, asked.settings, None, _examples(Run(run)), f"diverged: {error}", [])
-    metrics = Run(run).metrics
-    figure = [figure_of(line, name) for line in metrics if "validation" in line][-1]
-    at = _figures(metrics, name, shares, recipe.epochs)
-    return Trial(asked.number, asked.settings, figure, _examples(Run(run)), ended, at)
+        ended = f"diverged: {error}"
+    run = Run(folder)
+    judged = [figure_of(line, name) for line in run.metrics if "validation" in line]
+    if not ended.startswith("diverged") and not math.isfinite(judged[-1]):
+        ended = f"diverged: its figure is {judged[-1]}"
+    if ended.startswith("diverged"):  # its figures, if it has any, are no measure of others
+        return Trial(asked.number, asked.settings, None, _examples(run), ended, [])
+    at = _figures(run.metrics, name, shares, recipe.epochs)
+    return Trial(asked.number, asked.settings, judged[-1], _examples(run), ended, at)
 
 
 def _examples(run: Run) -> int:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import datetime
 from pathlib import Path
 
 from ..recipe.errors import DovetailError
-from ..recipe.recipe import Recipe, load
+from ..recipe.recipe import Recipe
 from ..training import Stopped
-from ..training.begin import run_folder
+from ..training.begin import describe_recipe, new_folder, run_folder
 from ..training.requests import STOPPING, Requests
 from .found import Found, found_by
 from .once import Show
 from .study import Study
 from .trial import Trial, carry
 from .worker import Worker
-
-_SIGTERM_CODE = 15
 
 
 def tune(
@@ -46,8 +44,8 @@ def tune(
     3
     """
     stem = Path(recipe).stem if isinstance(recipe, str) else "run"
-    folder = run_folder(run or f"{stem}-tuned-{datetime.now():%Y%m%d-%H%M%S}")
-    study = Study(load(recipe, list(overrides)) if isinstance(recipe, str) else recipe, folder)
+    folder = run_folder(run) if run else new_folder(None, f"{stem}-tuned")
+    study = Study(describe_recipe(recipe, overrides, {}), folder)
     several = min(workers, study.search.parallel) > 1
     try:
         for trial in _by_processes(study, workers, use) if several else _one_by_one(study, show):
@@ -82,10 +80,10 @@ def _by_processes(study: Study, workers: int, use: Sequence[str]) -> Iterator[Tr
                 ended, under_way = wait(under_way, timeout=0.2, return_when=FIRST_COMPLETED)
                 if requests.asked in STOPPING:
                     raise Stopped("", requests.asked)
-                for future in sorted(ended, key=id):
+                for future in ended:
                     trial = future.result()
                     if trial is None:  # its process was asked to stop
-                        raise Stopped("", _SIGTERM_CODE)
+                        raise Stopped("", signal.SIGTERM)
                     yield trial
         except (DovetailError, GeneratorExit):
             worker.stop()

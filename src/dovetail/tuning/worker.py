@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from ..recipe.errors import DovetailError, RunError
 from ..recipe.recipe import load
+from ..recipe.use import use_parts
 from ..training.run import RECIPE
 from .trial import Asked, Trial, carry, written
 
@@ -20,10 +20,8 @@ from .trial import Asked, Trial, carry, written
 def main(folder: str, number: str, *modules: str) -> int:
     """Make the trial that its file asks for, and keep what came of it there; the exit code is dovetail's own."""
     threading.Thread(target=_follow, daemon=True).start()
-    sys.path.insert(0, "")
     try:
-        for module in modules:
-            importlib.import_module(module)
+        use_parts(modules)
         asked = written(Path(folder), int(number))
         if isinstance(asked, Asked):
             carry(load(str(Path(folder) / RECIPE)), Path(folder), asked)
@@ -54,7 +52,9 @@ class Worker:
             if self.stopping:
                 return None
             command = [sys.executable, "-m", "dovetail.tuning.worker", *words]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            )  # a session of its own: a terminal's Ctrl-C asks this process, which asks that one
             self.processes.add(process)
         with process:
             assert process.stderr is not None
@@ -64,7 +64,8 @@ class Worker:
         if process.returncode > 128 or (process.returncode < 0 and self.stopping):
             return None
         if process.returncode:
-            raise RunError(f"trial {asked.number}: {said.strip()[-2000:]}")
+            why = said.strip()[-2000:] or f"its process ended with {process.returncode}"
+            raise RunError(f"trial {asked.number}: {why}")
         trial = written(self.folder, asked.number)
         assert isinstance(trial, Trial)
         return trial
