@@ -14,7 +14,8 @@ import dovetail
 ROOT = Path(dovetail.__file__).parent
 MAY_IMPORT = {
     "recipe": set(),
-    "layers": {"recipe"},
+    "kernels": {"recipe"},
+    "layers": {"recipe", "kernels"},
     "objectives": {"recipe"},
     "optim": {"recipe"},
     "data": {"recipe"},

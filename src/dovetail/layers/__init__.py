@@ -4,7 +4,8 @@ from .activation import elu, gelu, leaky_relu, maxout, relu, scaled_tanh, sigmoi
 from .blocks import inception, stages
 from .combine import branch, chain, repeat, residual
 from .convolution import conv
-from .dropout import dropout
+from .dropconnect import dropconnect
+from .dropout import dropout, gaussian_noise
 from .heads import heads
 from .initialization import glorot, he, lecun, normal, uniform
 from .linear import linear
@@ -15,8 +16,8 @@ from .shape import flatten, pad, reshape
 from .table import table_conv
 
 __all__ = [
-    "avgpool", "batchnorm", "branch", "chain", "conv", "dropout", "elu", "flatten", "gelu", "globalpool", "glorot",
-    "he", "heads", "inception", "layernorm", "leaky_relu", "lecun", "linear", "localnorm", "maxout", "maxpool",
-    "normal", "pad", "rbf", "relu", "repeat", "reshape", "residual", "scaled_tanh", "sigmoid", "softplus", "stages",
-    "subsample", "table_conv", "tanh", "uniform",
+    "avgpool", "batchnorm", "branch", "chain", "conv", "dropconnect", "dropout", "elu", "flatten", "gaussian_noise",
+    "gelu", "globalpool", "glorot", "he", "heads", "inception", "layernorm", "leaky_relu", "lecun", "linear",
+    "localnorm", "maxout", "maxpool", "normal", "pad", "rbf", "relu", "repeat", "reshape", "residual", "scaled_tanh",
+    "sigmoid", "softplus", "stages", "subsample", "table_conv", "tanh", "uniform",
 ]  # fmt: skip

@@ -1,0 +1,133 @@
+"""Products with a weight matrix of which every example has its own random mask: the kernel, and the same in PyTorch.
+
+Rows are padded to whole words of 64 entries, and a mask is its bits, int64 [N, out, words].
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..kernels import library
+from ..recipe.draws import mix
+
+WORD, DIGITS = 64, 16
+GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # SplitMix64's
+AT_ONCE = 1 << 22  # entries of masks that are spread out at a time where there is no kernel
+
+
+def draw_mask(key: int, keep: float, first: int, examples: int, outputs: int, words: int) -> Tensor:
+    """Bits that are 1 with probability `keep`, rounded to a multiple of 2^-16, a function of key and place alone.
+
+    `first` is the number of examples that come before these.
+    """
+    share = max(1, round(keep * 2**DIGITS))
+    keys = torch.tensor([_signed(mix(key, digit)) for digit in range(DIGITS)])
+    begin, count = first * outputs * words, examples * outputs * words
+    kernels = library("dropconnect")
+    if kernels is None:
+        return _mask(keys.tolist(), share, begin, count).view(examples, outputs, words)
+    mask = torch.empty(examples, outputs, words, dtype=torch.int64)
+    kernels.dropconnect_mask(_at(keys), *map(ctypes.c_int64, (share, begin, count)), _at(mask))
+    return mask
+
+
+def masked_product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
+    """y[n, o] = sum over i of mask[n, o, i] w[o, i] x[n, i], with gradients to x and w.
+
+    Shapes: x (N, 64 words), w (out, 64 words), mask (N, out, words) -> (N, out).
+    """
+    product: Tensor = _MaskedProduct.apply(x, w, mask)  # type: ignore[no-untyped-call]
+    return product
+
+
+class _MaskedProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(x, w, mask)
+        kernels = _kernels_for(x, w)
+        if kernels is None:
+            return torch.cat([torch.bmm(m * w, v.unsqueeze(2)).squeeze(2) for m, v in _pieces(mask, w, x)])
+        x, w = x.contiguous(), w.contiguous()
+        y = x.new_empty(len(x), len(w))
+        kernels.dropconnect_forward(_at(x), _at(w), _at(mask), *_sizes(mask), _at(y))
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        x, w, mask = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        kernels = _kernels_for(x, w)
+        of_x = of_w = None
+        if kernels is None:
+            pieces = list(_pieces(mask, w, x, gradient))
+            if ctx.needs_input_grad[0]:
+                of_x = torch.cat([torch.bmm(g.unsqueeze(1), m * w).squeeze(1) for m, _, g in pieces])
+            if ctx.needs_input_grad[1]:
+                of_w = sum((torch.einsum("no,noi,ni->oi", g, m, v) for m, v, g in pieces), torch.zeros_like(w))
+            return of_x, of_w, None
+        x, w = x.contiguous(), w.contiguous()
+        if ctx.needs_input_grad[0]:
+            of_x = torch.empty_like(x)
+            kernels.dropconnect_input(_at(gradient), _at(w), _at(mask), *_sizes(mask), _at(of_x))
+        if ctx.needs_input_grad[1]:
+            of_w = torch.empty_like(w)
+            kernels.dropconnect_weight(_at(gradient), _at(x), _at(mask), *_sizes(mask), _at(of_w))
+        return of_x, of_w, None
+
+
+def spread(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """The mask's bits one by one, 0 or 1: (N, out, words) -> (N, out, 64 words)."""
+    places = torch.arange(WORD, device=mask.device)
+    return (mask.unsqueeze(-1) >> places & 1).flatten(-2).to(dtype)
+
+
+def _pieces(mask: Tensor, w: Tensor, *rows: Tensor) -> Any:
+    """The mask of some examples at a time, spread out, and the rows of those examples."""
+    size = max(1, AT_ONCE // w.numel())
+    for bits, *piece in zip(*(torch.split(tensor, size) for tensor in (mask, *rows)), strict=True):
+        yield spread(bits, w.dtype), *piece
+
+
+def _kernels_for(x: Tensor, w: Tensor) -> ctypes.CDLL | None:
+    fits = x.device.type == "cpu" and x.dtype == w.dtype == torch.float32
+    return library("dropconnect") if fits else None
+
+
+def _at(tensor: Tensor) -> ctypes.c_void_p:
+    """The address of a tensor's memory, while the caller holds the tensor."""
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def _sizes(mask: Tensor) -> map[ctypes.c_int64]:
+    return map(ctypes.c_int64, mask.shape)
+
+
+def _mask(keys: list[int], share: int, begin: int, count: int) -> Tensor:
+    """What the kernel draws, in PyTorch's operations."""
+    places = torch.arange(begin + 1, begin + count + 1).mul_(_signed(GOLDEN))
+    bits = torch.zeros(count, dtype=torch.int64)
+    lowest = (share & -share).bit_length() - 1
+    if lowest == DIGITS:
+        return bits.fill_(-1)
+    for digit in range(lowest, DIGITS):
+        random = places + keys[digit]
+        for shift, factor in ((30, FIRST), (27, SECOND)):
+            random = (random ^ _right(random, shift)).mul_(_signed(factor))
+        random ^= _right(random, 31)
+        bits = bits | random if share >> digit & 1 else bits & random
+    return bits
+
+
+def _right(words: Tensor, shift: int) -> Tensor:
+    """Shift right as if the words had no sign."""
+    return (words >> shift).bitwise_and_((1 << (64 - shift)) - 1)
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
