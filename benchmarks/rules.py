@@ -1,6 +1,7 @@
 """The step of every rule against PyTorch's fastest form of it, on the shapes of GoogLeNet's and an LSTM's parameters.
 
-Forms take turns, a step each, in one process; medians. PyTorch has a loop, foreach and fused forms of some rules.
+Forms take turns of ten steps, a whole window of local AdaGrad, in one process; medians over turns of a step's time.
+PyTorch has a loop, foreach and fused forms of some rules.
 
     python benchmarks/rules.py --json benchmarks/results/rules.json
 """
@@ -22,6 +23,7 @@ from dovetail.recipe.recipe import load
 from dovetail.training.run import make_source
 from dovetail.training.system import System
 
+TURN = 10  # steps
 Make = Callable[[list[Tensor]], optim.Optimizer]
 TORCH: dict[str, tuple[dt.Spec, Callable[..., optim.Optimizer], dict[str, Any]]] = {
     "sgd": (dt.sgd(), optim.SGD, {}),
@@ -37,7 +39,7 @@ OWN = {
     "momentum": dt.momentum(),
     "nesterov": dt.nesterov(),
     "adadec": dt.adadec(),
-    "local_adagrad": dt.local_adagrad(10),
+    "local_adagrad": dt.local_adagrad(TURN),
     "local_adagrad, two sums": dt.local_adagrad(100, exact=False),
     "lamb": dt.lamb(),
     "muon": dt.muon(),
@@ -87,22 +89,24 @@ def measure(sizes: list[torch.Size], rounds: int) -> dict[str, float]:
             optimizer = make(params)
             for group in optimizer.param_groups:
                 group["lr"] = 1e-4
-            optimizer.step()
+            for _ in range(TURN):
+                optimizer.step()
         except (TypeError, RuntimeError):  # PyTorch has no such form
             continue
         steps[name], times[name] = optimizer.step, []
     for turn in range(rounds):
         for name, step in steps.items():
             begun = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - begun)
+            for _ in range(TURN):
+                step()
+            times[name].append((time.perf_counter() - begun) / TURN)
         report(f"round {turn + 1} of {rounds}")
     return {name: 1e3 * statistics.median(values) for name, values in times.items()}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     results = {}

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "kernels": {"recipe"},
     "layers": {"recipe", "kernels"},
     "objectives": {"recipe"},
-    "optim": {"recipe"},
+    "optim": {"recipe", "kernels"},
     "data": {"recipe"},
     "training": {"recipe", "layers", "objectives", "optim", "data", "synthetic"},
     "synthetic": {"recipe"},

@@ -1,6 +1,6 @@
 """Rules, schedules and groups: how parameters move."""
 
-from .adagrad import AdaDec, LocalAdagrad, adadec, adagrad, local_adagrad
+from .adagrad import AdaDec, adadec, adagrad, local_adagrad
 from .averages import ema, polyak
 from .descent import Descent
 from .gauss_newton import GaussNewton, gauss_newton
@@ -11,6 +11,7 @@ from .momentum import Momentum, Nesterov, momentum, nesterov
 from .muon import Muon, muon
 from .rates import constant, cosine, exponential, piecewise, polynomial, slope, then
 from .rules import adam, adamw, nadam, rmsprop, sgd
+from .window import LocalAdagrad
 
 __all__ = [
     "LBFGS", "AdaDec", "Descent", "DiagonalLevenberg", "GaussNewton", "Lamb", "LocalAdagrad", "Momentum", "Muon",

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 Groups = list[dict[str, Any]]
 Tensors = list[Tensor]
+CHUNK = 1 << 16  # entries that are worked on while they are in the processor's cache
 
 
 class Foreach(Optimizer):
@@ -69,3 +70,24 @@ class Foreach(Optimizer):
             if entry not in self.state[parameter]:
                 self.state[parameter][entry] = torch.full_like(parameter, value, memory_format=torch.preserve_format)
         return [self.state[parameter][entry] for parameter in parameters]
+
+
+def chunks(*lists: Tensors) -> Any:
+    """The tensors of several lists in step, each cut into pieces that stay in cache, as they lie in memory."""
+    for tensors in zip(*lists, strict=True):
+        first = tensors[0]
+        if first.numel() <= CHUNK or any(tensor.stride() != first.stride() for tensor in tensors):
+            yield tensors
+            continue
+        rows = [tensor.as_strided((tensor.numel(),), (1,)) for tensor in tensors] if dense(first) else None
+        yield from zip(*(row.split(CHUNK) for row in rows), strict=True) if rows else [tensors]
+
+
+def dense(tensor: torch.Tensor) -> bool:
+    """Whether the entries fill one stretch of memory, in whatever order."""
+    size = 1
+    for length, stride in sorted(zip(tensor.shape, tensor.stride(), strict=True), key=lambda pair: pair[1]):
+        if length > 1 and stride != size:
+            return False
+        size *= length
+    return True
