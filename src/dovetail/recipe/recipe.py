@@ -104,6 +104,18 @@ class Relevance:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """When a run ends before its time: where the first figure of the validation part has fallen for so long no more.
+
+    Only a fall by more than `gain` counts. The weights that did best on the validation part are what a run with `stop`
+    ends with, early or not, and what is tested.
+    """
+
+    after: Length = "5 epochs"
+    gain: NonNegative = 0.0
+
+
+@dataclass(frozen=True)
 class Search:
     """Which numbers `dovetail tune` looks for, and how; `dovetail train` passes it over.
 
@@ -147,6 +159,7 @@ class Recipe:
     )
     views: Literal["mirror"] | None = None  # what tests answer by, beside the example itself: the mirror image
     evaluate: Interval = "1 epoch"
+    stop: Stop | None = None  # when validation examples tell to stop early
     checkpoint: Interval = "1 epoch"
     keep: Positive = 2  # how many of the newest checkpoints stay
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$"), "auto, cpu, mps, cuda or cuda:N"] = "auto"

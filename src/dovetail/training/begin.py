@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -141,6 +142,7 @@ def _go_on(opened: Run, overrides: tuple[str, ...], data: Spec | None, watch: Wa
         watch.remark(trainer, trainer.damaged and f"{trainer.damaged}; going on from step {trainer.t}")
         world.wait()  # all have read what the first may now write anew
         if recipe.epochs != opened.recipe.epochs:
+            trainer.state.mark, trainer.state.ended = math.inf, 0.0  # what stopped it early is judged anew
             if world.first:
                 # the model first: a longer recipe beside it would look like its end
                 (opened.path / MODEL).unlink(missing_ok=True)

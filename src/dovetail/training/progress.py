@@ -21,6 +21,8 @@ def line(record: dict[str, Any], epochs: float) -> str:
     if "validation" in record:
         name, value = next(iter(record["validation"].items()))
         words.append(f"validation {figure(name, value)}")
+    if "stopped" in record:
+        words.append(f"stopped: {record['stopped']}")
     if "skipped" in record:
         words.append(f"left out {record['skipped']['steps']} steps ({', '.join(record['skipped']['because_of'][:3])})")
     return "  ".join(words)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..data.source import Source
 from ..optim.descent import Descent
-from ..recipe.errors import RunError
+from ..recipe.errors import RecipeError, RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from .across import spread
@@ -28,7 +28,8 @@ from .machine import dtype_of
 from .recalibrate import recalibrated
 from .replicas import Alone, Shards, copies, require_rows_suffice
 from .requests import STOPPING, Requests
-from .state import State
+from .run import Run
+from .state import State, diverged
 from .system import Batch, System
 from .world import World
 
@@ -64,7 +65,11 @@ class Trainer:
         self.t = 0
         self.damaged = ""  # what is wrong with checkpoints newer than the one that was loaded
         self.evaluate_every = self.span.steps(recipe.evaluate)
+        self.patience = max(1, self.span.steps(recipe.stop.after)) if recipe.stop else 0
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
+        if recipe.stop and not len(source.part("validation")):
+            remedy = f"data.{recipe.data.name}.validation=0.2"
+            raise RecipeError(f"stop: validation examples tell when to stop, and the recipe keeps none: {remedy}")
         self._shares: dict[float, Tensor] = {}
         self._asked = 0  # the signal that asked the processes, by the step they are at
 
@@ -111,7 +116,8 @@ class Trainer:
             if self.buffers:
                 torch._foreach_copy_(self.buffers, self.buffers_before)
             if state.in_row >= settings.patience:
-                raise RunError(self._diverged(loss))
+                names = [self.descent.names[i] for i in self._suspects()]
+                raise RunError(diverged(self.t, loss, self.descent.norm, state, names, self.folder))
         if self.hooks.on_step:
             self.hooks.on_step(self.t, loss / count)
 
@@ -136,24 +142,6 @@ class Trainer:
         wrong = [i for i, square in enumerate(squares) if not math.isfinite(square)]
         return wrong or [squares.index(max(squares))]
 
-    def _diverged(self, loss: float) -> str:
-        """Why the run stops, and what to do about it."""
-        names = [self.descent.names[i] for i in self._suspects()]
-        where = f"{', '.join(names[:4])}{' ...' if len(names) > 4 else ''}"
-        if not math.isfinite(loss):
-            reason = f"here the loss is {loss}"
-        elif not math.isfinite(self.descent.norm):
-            reason = f"here the gradient is not finite in {where}"
-        else:
-            reason = (
-                f"here the gradient's norm is {self.descent.norm:.4g} (usual: {self.state.norm:.4g}), most in {where}"
-            )
-        return (
-            f"step {self.t}: {int(self.state.in_row)} steps in a row were left out; {reason}. Nothing of them reached "
-            "the weights. Lower the rate or clip the gradient (optimizer.clip=1) in a new run; "
-            f"start={self.folder} begins it with the weights of this one's newest checkpoint"
-        )
-
     # ---------------------------------------------------------------------------------------------- the whole run
 
     def run(self, show: Callable[[Trainer, dict[str, Any] | None], None] | None = None) -> dict[str, Any]:
@@ -169,22 +157,27 @@ class Trainer:
         started, first = time.perf_counter(), self.t
         self.system.train()
         with self.requests.heeded():
-            while self.t < self.span.total:
+            while not self.over:
                 self.step()
                 record = None
-                if self.t % self.evaluate_every == 0 or self.t == self.span.total:
+                if self.t % self.evaluate_every == 0 or self.over:
                     record = self._evaluate(time.perf_counter() - started, self.t - first)
                 if show:
                     show(self, record)
-                if self._asked or self.t % self.checkpoint_every == 0 or self.t == self.span.total:
+                if self._asked or self.t % self.checkpoint_every == 0 or self.over:
                     self.save()
-                if self._asked in STOPPING and self.t < self.span.total:
+                if self._asked in STOPPING and not self.over:
                     name = signal.Signals(self._asked).name
                     place = f"step {self.t} of {self.span.total}"
                     message = f"{name}: stopped and saved at {place}. Go on with: dovetail resume {self.folder}"
                     self.world.wait()
                     raise Stopped(message, self._asked)
         return self._finish()
+
+    @property
+    def over(self) -> bool:
+        """Whether the last step is done, or the run stopped early."""
+        return self.t >= self.span.total or bool(self.state.ended)
 
     def _shard(self) -> None:
         """Let each process keep its rows alone, of the parameters and of what the rule remembers."""
@@ -205,13 +198,20 @@ class Trainer:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
         figures: dict[str, Any] = {}
         with self.as_tested():
+            system, weights = self._best() if self.recipe.stop else (self.system, self.replicas.weights())
             if len(self.source.part("test")):
-                statistics = self._judge("test")
-                figures = {**self.system.objective.summary(statistics), "count": int(statistics["count"])}
+                statistics = self._judge("test", system)
+                figures = {**system.objective.summary(statistics), "count": int(statistics["count"])}
                 self.journal.line({"step": self.t, "test": figures})
-            self.journal.model(self.replicas.weights())
+            self.journal.model(weights)
         self.world.wait()
         return figures
+
+    def _best(self) -> tuple[System, dict[str, Tensor]]:
+        """The system that did best on the validation part, and its weights."""
+        self.world.wait()  # the first process has written them
+        system = Run(self.folder).system(best=True).to(self.device)
+        return system, system.state_dict()
 
     @contextmanager
     def as_tested(self) -> Iterator[None]:
@@ -222,8 +222,8 @@ class Trainer:
         ):
             yield
 
-    def _judge(self, part: str) -> dict[str, Tensor]:
-        return evaluate(self.system, self.source.part(part), self.feed.prepare, self.recipe.batch, self.world)
+    def _judge(self, part: str, system: System | None = None) -> dict[str, Tensor]:
+        return evaluate(system or self.system, self.source.part(part), self.feed.prepare, self.recipe.batch, self.world)
 
     def _evaluate(self, seconds: float, steps: int) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -242,6 +242,10 @@ class Trainer:
                 if value < self.state.best:
                     self.state.best = value
                     self.journal.model(self.replicas.weights(), BEST)
+            if self.recipe.stop:
+                self.state.judge(value, self.t, self.recipe.stop.gain, self.patience)
+                if self.state.ended and self.t < self.span.total:
+                    record["stopped"] = f"no gain since step {int(self.state.marked)}"
         self.journal.line(record)
         self.journal.timing({"step": self.t, "seconds": seconds, "steps_per_second": steps / seconds})
         if self.hooks.on_evaluation:

@@ -115,13 +115,15 @@ def _trained(
             raise
         ended = f"diverged: {error}"
     run = Run(folder)
-    judged = [figure_of(line, name) for line in run.metrics if "validation" in line]
-    if not ended.startswith("diverged") and not math.isfinite(judged[-1]):
-        ended = f"diverged: its figure is {judged[-1]}"
+    judged = [line for line in run.metrics if "validation" in line]
+    kept = min(judged, key=lambda line: figure_of(line, None)) if recipe.stop else judged[-1]
+    figure = figure_of(kept, name)
+    if not ended.startswith("diverged") and not math.isfinite(figure):
+        ended = f"diverged: its figure is {figure}"
     if ended.startswith("diverged"):  # its figures, if it has any, are no measure of others
         return Trial(asked.number, asked.settings, None, _examples(run), ended, [])
     at = _figures(run.metrics, name, shares, recipe.epochs)
-    return Trial(asked.number, asked.settings, judged[-1], _examples(run), ended, at)
+    return Trial(asked.number, asked.settings, figure, _examples(run), ended, at)
 
 
 def _examples(run: Run) -> int:
