@@ -225,7 +225,8 @@ def describe(annotation: Any) -> str:
     if words:
         return words
     if get_origin(base) is typing.Literal:
-        return " or ".join(str(word) for word in get_args(base))
+        words = [str(word) for word in get_args(base)]
+        return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if is_union(base):
         return " or ".join(describe(member) for member in get_args(base))
     if get_origin(base) is list:
