@@ -1,6 +1,6 @@
 """Averaged stochastic descent in two passes against plain descent in twenty, one example at a time.
 
-Logistic regression on 20,000 examples of 500 numbers whose covariance has the eigenvalues i^-1.5, labels drawn from a
+Logistic regression on 20,000 examples of 500 numbers whose covariance has the eigenvalues 1 / i, labels drawn from a
 logistic model of normal weights, penalty 1e-6. Descent's rate is r / (1 + 1e-6 r t); averaged descent's is
 r / (1 + 1e-6 r t)^0.75, with the mean of the weights from the second pass on. For each, r is the one of seven with the
 lowest loss on 2,000 training examples after a pass over them. Bottou (2010), Large-scale machine learning with
@@ -30,11 +30,11 @@ WAYS = {"sgd, 2 passes": (1.0, 2), "sgd, 20 passes": (1.0, 20), "averaged, 2 pas
 def examples(seed: int) -> tuple[np.ndarray, np.ndarray]:
     chance = np.random.default_rng(seed)
     rotation = np.linalg.qr(chance.normal(size=(FEATURES, FEATURES)))[0]
-    scales = np.arange(1, FEATURES + 1) ** -0.75
+    scales = np.arange(1, FEATURES + 1) ** -0.5
     inputs = chance.normal(size=(SIZE + TESTS, FEATURES)) * scales
     truth = chance.normal(size=FEATURES)
     sums = inputs @ truth
-    labels = chance.random(len(sums)) < 1 / (1 + np.exp(-3 * sums / sums.std()))
+    labels = chance.random(len(sums)) < 1 / (1 + np.exp(-1.5 * sums / sums.std()))
     return (inputs @ rotation.T).astype(np.float32), labels.astype(np.int64)
 
 

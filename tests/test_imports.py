@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "data": {"recipe"},
     "training": {"recipe", "layers", "objectives", "optim", "data", "synthetic"},
     "synthetic": {"recipe"},
+    "automata": {"recipe", "kernels"},
     "proofs": {"recipe", "training"},
     "timing": {"recipe", "data", "training"},
     "search": {"recipe"},

@@ -58,7 +58,14 @@ def cache_folder() -> Path:
 
 def _key(source: Path) -> str:
     """Names what the library depends on: source, flags, compiler and processor."""
-    parts = [source.read_bytes(), " ".join(FLAGS).encode(), (compiler() or "").encode(), _processor().encode()]
+    headers = [header.read_bytes() for header in sorted(SOURCES.glob("*.h"))]
+    parts = [
+        source.read_bytes(),
+        *headers,
+        " ".join(FLAGS).encode(),
+        (compiler() or "").encode(),
+        _processor().encode(),
+    ]
     return hashlib.blake2b(b"\0".join(parts), digest_size=8).hexdigest()
 
 

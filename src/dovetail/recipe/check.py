@@ -225,8 +225,8 @@ def describe(annotation: Any) -> str:
     if words:
         return words
     if get_origin(base) is typing.Literal:
-        words = [str(word) for word in get_args(base)]
-        return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+        *others, last = map(str, get_args(base))
+        return f"{', '.join(others)} or {last}" if others else last
     if is_union(base):
         return " or ".join(describe(member) for member in get_args(base))
     if get_origin(base) is list:

@@ -1,0 +1,47 @@
+"""Semirings: what is done with the scores of arcs along a path, and with those of paths side by side.
+
+Each is written out in PyTorch's operations on arcs grouped by the state they lead to; these are the definitions that
+kernels are tested against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def log_sum(scores: Tensor, groups: Tensor, count: int) -> Tensor:
+    """log sum exp of the scores (..., arcs) in each of `count` groups; -inf where a group is empty."""
+    shape = (*scores.shape[:-1], count)
+    index = groups.expand_as(scores)
+    most = scores.new_full(shape, -torch.inf).scatter_reduce(-1, index, scores, "amax")
+    base = most.clamp(min=torch.finfo(scores.dtype).min)
+    shares = (scores - base.gather(-1, index)).exp()
+    return base + scores.new_zeros(shape).scatter_add(-1, index, shares).log()
+
+
+def largest(scores: Tensor, groups: Tensor, count: int) -> Tensor:
+    """The highest of the scores (..., arcs) in each of `count` groups; -inf where a group is empty."""
+    index = groups.expand_as(scores)
+    return scores.new_full((*scores.shape[:-1], count), -torch.inf).scatter_reduce(-1, index, scores, "amax")
+
+
+@dataclass(frozen=True)
+class Semiring:
+    """How scores of paths side by side become one: in groups (..., arcs) -> (..., count), and two at a time."""
+
+    grouped: Callable[[Tensor, Tensor, int], Tensor]
+    pair: Callable[[Tensor, Tensor], Tensor]
+
+
+LOG = Semiring(log_sum, torch.logaddexp)
+MAX = Semiring(largest, torch.maximum)
+
+
+def log_shares(scores: Tensor, totals: Tensor) -> Tensor:
+    """exp(score - total), which is at most 1: what each arc contributes; 0 where the total is -inf."""
+    usable = totals > -torch.inf
+    return torch.where(usable, (scores - torch.where(usable, totals, 0.0)).exp(), 0.0)

@@ -1,0 +1,21 @@
+"""How a kernel is told where arrays are and how large: addresses and whole numbers."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+
+def address(array: Any) -> ctypes.c_void_p:
+    """Where the memory of a tensor or NumPy array begins; the caller must hold the array while it is used."""
+    return ctypes.c_void_p(array.ctypes.data if hasattr(array, "ctypes") else array.data_ptr())
+
+
+def call(function: Any, *arguments: Any) -> None:
+    """Call a kernel with arrays and whole numbers; None is no array. Arrays lie in one stretch of memory."""
+    for one in arguments:
+        if hasattr(one, "data_ptr"):
+            assert one.is_contiguous(), one.shape
+        elif hasattr(one, "ctypes"):
+            assert one.flags.c_contiguous, one.shape
+    function(*(ctypes.c_int64(one) if isinstance(one, int) else address(one) for one in arguments))
