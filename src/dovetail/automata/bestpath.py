@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .automaton import Automaton
-from .kernel import shared_kernel
+from .kernel import kernel_for
 from .paths import Path, path_of, score_along
 from .rows import Reading, forward_rows
 from .search import from_best
@@ -59,7 +59,7 @@ def n_best(automaton: Automaton, frames: Tensor, k: int, lengths: Tensor | None 
 
 def _best_arcs(reading: Reading) -> list[list[int] | None]:
     """The arcs of each example's best path."""
-    kernel = shared_kernel(reading)
+    kernel = kernel_for(reading)
     if kernel is not None:
         return kernel.best()
     with torch.no_grad():

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .automaton import Automaton
-from .kernel import shared_kernel
+from .kernel import kernel_for
 from .rows import Reading, forward_rows
 from .semiring import LOG, log_shares, log_sum
 
@@ -40,7 +40,7 @@ def path_sum(automaton: Automaton, frames: Tensor, lengths: Tensor | None = None
 class _PathSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, frames: Tensor, weight: Tensor, start: Tensor, final: Tensor, reading: Reading) -> Tensor:
-        ctx.reading, ctx.kernel = reading, shared_kernel(reading)
+        ctx.reading, ctx.kernel = reading, kernel_for(reading)
         if ctx.kernel is not None:
             sums: Tensor = ctx.kernel.forward()
             return sums

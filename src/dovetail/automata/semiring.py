@@ -18,9 +18,26 @@ def log_sum(scores: Tensor, groups: Tensor, count: int) -> Tensor:
     shape = (*scores.shape[:-1], count)
     index = groups.expand_as(scores)
     most = scores.new_full(shape, -torch.inf).scatter_reduce(-1, index, scores, "amax")
-    base = most.clamp(min=torch.finfo(scores.dtype).min)
+    base = most.detach().clamp(min=torch.finfo(scores.dtype).min)
     shares = (scores - base.gather(-1, index)).exp()
-    return base + scores.new_zeros(shape).scatter_add(-1, index, shares).log()
+    return _logarithm(scores.new_zeros(shape).scatter_add(-1, index, shares), base)
+
+
+def log_add(one: Tensor, other: Tensor) -> Tensor:
+    """log (e^a + e^b), with gradients that are numbers where both are -inf, which PyTorch's are not."""
+    base = torch.maximum(one, other).detach().clamp(min=torch.finfo(one.dtype).min)
+    return _logarithm((one - base).exp() + (other - base).exp(), base)
+
+
+def log_join(scores: Tensor) -> Tensor:
+    """log sum exp over the last axis, with gradients that are numbers where all are -inf."""
+    return log_sum(scores, torch.zeros(scores.shape[-1], dtype=torch.int64, device=scores.device), 1)[..., 0]
+
+
+def _logarithm(sums: Tensor, base: Tensor) -> Tensor:
+    """base + log sums, -inf where nothing was summed."""
+    some = sums > 0
+    return torch.where(some, base + torch.where(some, sums, 1.0).log(), -torch.inf)
 
 
 def largest(scores: Tensor, groups: Tensor, count: int) -> Tensor:
@@ -37,7 +54,7 @@ class Semiring:
     pair: Callable[[Tensor, Tensor], Tensor]
 
 
-LOG = Semiring(log_sum, torch.logaddexp)
+LOG = Semiring(log_sum, log_add)
 MAX = Semiring(largest, torch.maximum)
 
 

@@ -64,5 +64,8 @@ inline Lanes logarithm(Lanes x) {
   return z + (z * z * z * p + e * -2.12194440e-4f - 0.5f * z * z) + e * 0.693359375f;
 }
 
+inline float exponential(float x) { return exponential(spread(x))[0]; }
+inline float logarithm(float x) { return logarithm(spread(x))[0]; }
+
 // what an input of minus infinity becomes; a NaN stays one
 inline float bounded(float value) { return value < NOTHING ? NOTHING : value; }
