@@ -1,23 +1,32 @@
-"""Automata: arcs with scores, and sums and best paths over all that they can read."""
+"""Automata: arcs with scores, sums and best paths over all that they can read, and operations on them."""
 
 from .alone import best_total, ranked, total
 from .automaton import EPSILON, Automaton, beside
 from .bestpath import best_paths, best_score, n_best
 from .counting import path_count
+from .draw import dot, svg
 from .paths import Path
 from .pathsum import path_sum
+from .symbols import Symbols
+from .text import read_openfst, write_openfst, write_symbols
 
 __all__ = [
     "EPSILON",
     "Automaton",
     "Path",
+    "Symbols",
     "beside",
     "best_paths",
     "best_score",
     "best_total",
+    "dot",
     "n_best",
     "path_count",
     "path_sum",
     "ranked",
+    "read_openfst",
+    "svg",
     "total",
+    "write_openfst",
+    "write_symbols",
 ]

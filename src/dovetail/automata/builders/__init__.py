@@ -1,0 +1,10 @@
+"""Automata from what people write: strings, word lists, expressions, grammars, tables of n-grams, cuts of a line."""
+
+from .expression import expression
+from .grammar import grammar
+from .lexicon import lexicon, string
+from .ngram import ngram
+from .segmentation import segmentation
+from .topology import ctc, repeats
+
+__all__ = ["ctc", "expression", "grammar", "lexicon", "ngram", "repeats", "segmentation", "string"]

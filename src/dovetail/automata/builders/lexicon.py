@@ -1,0 +1,48 @@
+"""Strings and word lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..automaton import Arc, Automaton
+from ..structure import EPSILON
+
+
+def string(labels: Sequence[int]) -> Automaton:
+    """Reads one string of labels.
+
+    >>> string([3, 1, 4])
+    Automaton(4 states, 3 arcs)
+    """
+    return Automaton.of(len(labels) + 1, [(i, i + 1, label) for i, label in enumerate(labels)], final=len(labels))
+
+
+def lexicon(
+    words: Sequence[Sequence[int]] | Mapping[int, Sequence[int]], scores: Sequence[float] | None = None
+) -> Automaton:
+    """Reads one of several words and writes its number: a tree in which words share their beginnings.
+
+    `words` are strings of labels, numbered as they come or by a mapping; the number is written, and the word's score
+    added, behind its last label, by an arc that reads nothing into the one final state, so that words spelled alike
+    stay apart.
+
+    >>> from dovetail.automata.alone import ranked
+    >>> tree = lexicon([[0, 1], [0, 2], [0]], scores=[0.1, 0.2, 0.3])
+    >>> [(path.labels, path.outputs) for path in ranked(tree, 3)[0]]
+    [([0], [2]), ([0, 2], [1]), ([0, 1], [0])]
+    """
+    numbered = words if isinstance(words, Mapping) else dict(enumerate(words))
+    given = [0.0] * len(numbered) if scores is None else list(scores)
+    arcs: list[Arc] = []
+    follow: dict[tuple[int, int], int] = {}
+    states, end = 2, 1
+    for (number, labels), score in zip(numbered.items(), given, strict=True):
+        state = 0
+        for label in labels:
+            if (state, label) not in follow:
+                follow[state, label] = states
+                arcs.append((state, states, label, EPSILON, 0.0))
+                states += 1
+            state = follow[state, label]
+        arcs.append((state, end, EPSILON, number, score))
+    return Automaton.of(states, arcs, final=end)

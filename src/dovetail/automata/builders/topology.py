@@ -1,0 +1,44 @@
+"""How labels may be spread over frames: repeated, and with a blank between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..automaton import Arc, Automaton
+from ..structure import EPSILON
+
+
+def repeats(labels: Sequence[int]) -> Automaton:
+    """Reads each label of a string once or more.
+
+    Collobert, Puhrsch and Synnaeve (2016), Wav2Letter, where it is the numerator of ASG.
+
+    >>> import torch
+    >>> from dovetail.automata import path_count
+    >>> path_count(repeats([0, 1]), torch.tensor([2, 5]))  # where the change from 0 to 1 may be
+    tensor([1, 4])
+    """
+    arcs: list[Arc] = [(i, i + 1, label) for i, label in enumerate(labels)]
+    arcs += [(i + 1, i + 1, label, EPSILON, 0.0) for i, label in enumerate(labels)]
+    return Automaton.of(len(labels) + 1, arcs, final=len(labels))
+
+
+def ctc(labels: Sequence[int], blank: int) -> Automaton:
+    """Reads each label of a string once or more, with blanks anywhere, and at least one between two labels alike.
+
+    Writes each label where it is first read. Graves et al. (2006), Connectionist temporal classification.
+
+    >>> import torch
+    >>> from dovetail.automata import path_count
+    >>> path_count(ctc([0, 0], blank=1), torch.tensor([2, 3, 4]))
+    tensor([0, 1, 5])
+    """
+    arcs: list[Arc] = [(0, 0, blank, EPSILON, 0.0)]
+    for i, label in enumerate(labels):
+        on, off = 2 * i + 1, 2 * i + 2  # the label was read last, a blank behind it
+        arcs += [(2 * i, on, label), (on, on, label, EPSILON, 0.0)]
+        arcs += [(on, off, blank, EPSILON, 0.0), (off, off, blank, EPSILON, 0.0)]
+        if i and labels[i - 1] != label:
+            arcs.append((on - 2, on, label))
+    ends = [2 * len(labels), 2 * len(labels) - 1] if labels else [0]
+    return Automaton.of(2 * len(labels) + 1, arcs, final=ends)
