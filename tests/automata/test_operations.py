@@ -70,8 +70,12 @@ def test_labels_exchanged_projected_and_renamed(seed: int) -> None:
     same(language(relabel(a, inputs={0: 7})), renamed)
 
 
+@pytest.mark.parametrize("kernels", ["c", "torch"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_composition_matches_what_is_written_with_what_is_read(seed: int) -> None:
+def test_composition_matches_what_is_written_with_what_is_read(
+    seed: int, kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOVETAIL_KERNELS", kernels)
     a, b = two(seed)
     pairs = [((x, z), s + t) for (x, y), s in language(a).items() for (u, z), t in language(b).items() if y == u]
     both = compose(a, b)

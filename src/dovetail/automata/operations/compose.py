@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from ...kernels import library
+from ...kernels.at import address
 from ..automaton import Automaton
-from ..structure import EPSILON, Structure
+from ..structure import EPSILON, Indices, Structure
 from .shape import trim
-
-Link = tuple[
-    int, int, int, int, int, int
-]  # source, target, input, output, arc of the first, arc of the second; -1: none
 
 
 def compose(first: Automaton, second: Automaton) -> Automaton:
@@ -30,78 +29,92 @@ def compose(first: Automaton, second: Automaton) -> Automaton:
     >>> ranked(compose(letters, words))[0][0]
     Path(arcs=[0, 1], labels=[0, 2], outputs=[9], score=11.5)
     """
-    search = _Search.of(first, second)
-    links = search.links()
-    columns = np.array(links, np.int64).reshape(-1, 6).T
-    structure = Structure.of(len(search.pairs), columns[0], columns[1], columns[2], columns[3])
-    weight = _taken(first, columns[4]) + _taken(second, columns[5])
-    pairs = torch.tensor(search.pairs, dtype=torch.int64).reshape(-1, 3)
-    begins = torch.where(pairs[:, 2] == 0, first.start[pairs[:, 0]] + second.start[pairs[:, 1]], -torch.inf)
-    ends = first.final[pairs[:, 0]] + second.final[pairs[:, 1]]
-    return trim(Automaton(structure, weight, begins, ends))
+    sides = first.structure.packed(Outgoing.of), second.structure.packed(Outgoing.by_input)
+    starts = [np.flatnonzero((one.start > -torch.inf).numpy()) for one in (first, second)]
+    find = _by_kernel if library("compose") is not None else _in_python
+    pairs, links = find(*sides, *starts)
+    structure = Structure.of(len(pairs), links[:, 0], links[:, 1], links[:, 2], links[:, 3])
+    weight = _taken(first, sides[0], links[:, 4]) + _taken(second, sides[1], links[:, 5])
+    a, b, alone = torch.from_numpy(pairs.T)
+    begins = torch.where(alone == 0, first.start[a] + second.start[b], -torch.inf)
+    return trim(Automaton(structure, weight, begins, first.final[a] + second.final[b]))
 
 
-def _taken(automaton: Automaton, arcs: np.ndarray) -> torch.Tensor:
-    """The weights of arcs, 0 for none."""
-    padded = torch.cat([automaton.weight, automaton.weight.new_zeros(1)])
-    return padded[torch.from_numpy(np.where(arcs < 0, automaton.arcs, arcs))]
+@dataclass(frozen=True, eq=False)
+class Outgoing:
+    """Arcs by the state that they leave."""
 
-
-@dataclass
-class _Search:
-    """Pairs of states, with what the filter remembers: 1 once the second has gone on alone."""
-
-    first: Structure
-    second: Structure
-    pairs: list[tuple[int, int, int]]
+    arcs: Indices  # which of the structure's
+    begins: Indices  # (states + 1,)
+    target: Indices
+    read: Indices
+    written: Indices
 
     @classmethod
-    def of(cls, first: Automaton, second: Automaton) -> _Search:
-        begins = [np.flatnonzero((one.start > -torch.inf).numpy()).tolist() for one in (first, second)]
-        pairs = [(a, b, 0) for a in begins[0] for b in begins[1]]
-        return cls(first.structure, second.structure, pairs)
+    def of(cls, structure: Structure) -> Outgoing:
+        return cls._sorted(structure, np.argsort(structure.source, kind="stable"))
 
-    def links(self) -> list[Link]:
-        """All arcs between pairs that can be reached; `pairs` grows to all of these."""
-        out, by_label = self.first.packed(_outgoing), self.second.packed(_outgoing_by_label)
-        number = {pair: place for place, pair in enumerate(self.pairs)}
-        links: list[Link] = []
+    @classmethod
+    def by_input(cls, structure: Structure) -> Outgoing:
+        """Of each state's arcs those that read the lowest label first."""
+        return cls._sorted(structure, np.lexsort((structure.input, structure.source)))
 
-        def to(a: int, b: int, alone: int) -> int:
-            pair = (a, b, alone)
-            if pair not in number:
-                number[pair] = len(self.pairs)
-                self.pairs.append(pair)
-            return number[pair]
-
-        for here, (a, b, alone) in enumerate(self.pairs):  # which grows
-            second = by_label[b]
-            for arc, target, read, written in out[a]:
-                if written == EPSILON:
-                    if not alone:
-                        links.append((here, to(target, b, 0), read, EPSILON, arc, -1))
-                    continue
-                for other, end, final in second.get(written, ()):
-                    links.append((here, to(target, end, 0), read, final, arc, other))
-            for other, end, final in second.get(EPSILON, ()):
-                links.append((here, to(a, end, 1), EPSILON, final, -1, other))
-        return links
+    @classmethod
+    def _sorted(cls, structure: Structure, order: Indices) -> Outgoing:
+        begins = np.concatenate([[0], np.cumsum(np.bincount(structure.source, minlength=structure.states))])
+        columns = (structure.target, structure.input, structure.output)
+        target, read, written = (np.ascontiguousarray(column[order]) for column in columns)
+        return cls(order, begins.astype(np.int64), target, read, written)
 
 
-def _outgoing(structure: Structure) -> list[list[tuple[int, int, int, int]]]:
-    """For each state its arcs: (arc, target, input, output)."""
-    out: list[list[tuple[int, int, int, int]]] = [[] for _ in range(structure.states)]
-    columns = (structure.source, structure.target, structure.input, structure.output)
-    for arc, (source, *rest) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
-        target, read, written = rest
-        out[source].append((arc, target, read, written))
-    return out
+def _taken(automaton: Automaton, side: Outgoing, places: Indices) -> torch.Tensor:
+    """The weights of arcs, 0 for none."""
+    padded = torch.cat([automaton.weight, automaton.weight.new_zeros(1)])
+    arcs = np.append(side.arcs, automaton.arcs)[places]  # -1, none, is the last
+    return padded[torch.from_numpy(arcs)]
 
 
-def _outgoing_by_label(structure: Structure) -> list[dict[int, list[tuple[int, int, int]]]]:
-    """For each state its arcs by what they read: (arc, target, output)."""
-    out: list[dict[int, list[tuple[int, int, int]]]] = [{} for _ in range(structure.states)]
-    for state, arcs in enumerate(structure.packed(_outgoing)):
-        for arc, target, read, written in arcs:
-            out[state].setdefault(read, []).append((arc, target, written))
-    return out
+def _by_kernel(first: Outgoing, second: Outgoing, starts: Indices, others: Indices) -> tuple[Indices, Indices]:
+    kernels = library("compose")
+    assert kernels is not None
+    kernels.compose_begin.restype = ctypes.c_void_p
+    counts = np.zeros(2, np.int64)
+    sides = [(side.begins, side.target, side.read, side.written) for side in (first, second)]
+    sizes = [ctypes.c_int64(len(numbers)) for numbers in (second.begins, starts, others)]
+    ends = (address(starts), sizes[1], address(others), sizes[2], address(counts))
+    handle = kernels.compose_begin(*map(address, sides[0]), sizes[0], *map(address, sides[1]), *ends)
+    pairs, links = np.empty((counts[0], 3), np.int64), np.empty((counts[1], 6), np.int64)
+    kernels.compose_take(ctypes.c_void_p(handle), address(pairs), address(links))
+    return pairs, links
+
+
+def _in_python(first: Outgoing, second: Outgoing, starts: Indices, others: Indices) -> tuple[Indices, Indices]:
+    """What the kernel does: pairs (first state, second state, whether the second went on alone), and links between."""
+    pairs = [(a, b, 0) for a in starts.tolist() for b in others.tolist()]
+    number = {pair: place for place, pair in enumerate(pairs)}
+    links: list[tuple[int, ...]] = []
+
+    def to(a: int, b: int, alone: int) -> int:
+        if (a, b, alone) not in number:
+            number[a, b, alone] = len(pairs)
+            pairs.append((a, b, alone))
+        return number[a, b, alone]
+
+    reads = second.read.tolist()
+    for here, (a, b, alone) in enumerate(pairs):  # which grows
+        by_label: dict[int, list[int]] = {}
+        for other in range(second.begins[b], second.begins[b + 1]):
+            by_label.setdefault(reads[other], []).append(other)
+        for arc in range(first.begins[a], first.begins[a + 1]):
+            target, read, written = int(first.target[arc]), int(first.read[arc]), int(first.written[arc])
+            if written == EPSILON:
+                if not alone:
+                    links.append((here, to(target, b, 0), read, EPSILON, arc, -1))
+                continue
+            for other in by_label.get(written, ()):
+                there = to(target, int(second.target[other]), 0)
+                links.append((here, there, read, int(second.written[other]), arc, other))
+        for other in by_label.get(EPSILON, ()):
+            there = to(a, int(second.target[other]), 1)
+            links.append((here, there, EPSILON, int(second.written[other]), -1, other))
+    return np.array(pairs, np.int64).reshape(-1, 3), np.array(links, np.int64).reshape(-1, 6)

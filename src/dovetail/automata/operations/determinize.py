@@ -12,7 +12,7 @@ from ...recipe.errors import UsageError
 from ..automaton import Automaton
 from ..semiring import log_join
 from ..structure import EPSILON, Structure
-from .compose import _outgoing
+from .compose import Outgoing
 
 Subset = dict[int, Tensor]  # states, each with how much is still to be added on the way from here
 
@@ -34,7 +34,7 @@ def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", m
     if ((structure.input == EPSILON) & (structure.output == EPSILON)).any():
         raise UsageError("determinize: arcs neither read nor write; take remove_epsilon first")
     join = log_join if semiring == "log" else torch.amax
-    out = structure.packed(_outgoing)
+    out = structure.packed(Outgoing.of)
     begins = {state: automaton.start[state] for state in torch.nonzero(automaton.start > -torch.inf)[:, 0].tolist()}
     if not begins:
         return Automaton.of(1, []).to(automaton.weight.dtype)
@@ -45,8 +45,9 @@ def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", m
     for here, states in enumerate(subsets):  # which grows
         ways: dict[tuple[int, int], dict[int, list[Tensor]]] = {}
         for state, owed in states.items():
-            for arc, target, read, written in out[state]:
-                step = owed + automaton.weight[arc]
+            for place in range(out.begins[state], out.begins[state + 1]):
+                target, read, written = int(out.target[place]), int(out.read[place]), int(out.written[place])
+                step = owed + automaton.weight[out.arcs[place]]
                 if float(step.detach()) > -torch.inf:
                     ways.setdefault((read, written), {}).setdefault(target, []).append(step)
         for (read, written), by_target in sorted(ways.items()):
