@@ -253,9 +253,9 @@ def main() -> int:
         agree(forms)
         results[name] = measure(forms, options.rounds)
         report(f"{name}: {results[name]}")
-        for form, time_of in results[name].items():
-            rows.append([name, form, f"{time_of:.2f}", f"{time_of / results[name]['dovetail']:.1f}"])
-            name = ""
+        for form, spent in results[name].items():
+            ratio = f"{spent / results[name]['dovetail']:.1f}"
+            rows.append([name if form == "dovetail" else "", form, f"{spent:.2f}", ratio])
     print(table(["work", "form", "ms", "ratio"], rows))
     if options.json:
         about = machine(torch.get_num_threads())
