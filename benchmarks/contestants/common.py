@@ -35,6 +35,11 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
+def test_images() -> np.ndarray:
+    """The 10,000 test images (N, 28, 28)."""
+    return _idx("t10k-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28)
+
+
 def lenet() -> nn.Sequential:
     """LeNet as distributed with Caffe, 431,080 weights: one ReLU, after the first linear layer."""
     return nn.Sequential(

@@ -7,7 +7,7 @@ from .convolution import conv
 from .dropconnect import dropconnect
 from .dropout import dropout, gaussian_noise
 from .heads import heads
-from .initialization import glorot, he, lecun, normal, uniform
+from .initialization import glorot, he, lecun, normal, sparse, uniform
 from .linear import linear
 from .normalization import batchnorm, layernorm, localnorm
 from .pooling import avgpool, globalpool, maxpool, subsample
@@ -19,5 +19,5 @@ __all__ = [
     "avgpool", "batchnorm", "branch", "chain", "conv", "dropconnect", "dropout", "elu", "flatten", "gaussian_noise",
     "gelu", "globalpool", "glorot", "he", "heads", "inception", "layernorm", "leaky_relu", "lecun", "linear",
     "localnorm", "maxout", "maxpool", "normal", "pad", "rbf", "relu", "repeat", "reshape", "residual", "scaled_tanh",
-    "sigmoid", "softplus", "stages", "subsample", "table_conv", "tanh", "uniform",
+    "sigmoid", "softplus", "sparse", "stages", "subsample", "table_conv", "tanh", "uniform",
 ]  # fmt: skip

@@ -89,6 +89,28 @@ def lecun(fans: Fans) -> Draw:
     return lambda weight: weight.uniform_(-bound, bound)
 
 
+@init
+def sparse(fans: Fans, connections: Annotated[int, Field(gt=0)] = 15, deviation: Width = 1.0) -> Draw:
+    """Few strong connections into each unit, `connections` of w ~ N(0, deviation^2), the others 0.
+
+    Units then differ and are not saturated however many inputs they have. Martens (2010), Deep learning via
+    Hessian-free optimization, section 5.
+
+    >>> import dovetail as dt
+    >>> network = dt.build([dt.linear(3, init=dt.sparse(5))], torch.zeros(1, 200))
+    >>> (network[0].weight != 0).sum(1)
+    tensor([5, 5, 5])
+    """
+
+    def draw(weight: Tensor) -> Tensor:
+        rows = weight.view(len(weight), -1)
+        kept = torch.rand_like(rows).topk(min(connections, rows.shape[1]), 1).indices
+        values = torch.empty_like(rows).normal_(0.0, deviation)
+        return rows.zero_().scatter_(1, kept, values.gather(1, kept))
+
+    return draw
+
+
 def fans_of(weight: Tensor, groups: int = 1) -> Fans:
     """(fan-in, fan-out) of a weight (out, in / groups, *kernel)."""
     field = math.prod(weight.shape[2:])
