@@ -8,6 +8,7 @@ from .counting import path_count
 from .draw import dot, svg
 from .paths import Path
 from .pathsum import path_sum
+from .posterior import posteriors, sample
 from .spelling import ctc_sum
 from .symbols import Symbols
 from .text import read_openfst, write_openfst, write_symbols
@@ -27,8 +28,10 @@ __all__ = [
     "n_best",
     "path_count",
     "path_sum",
+    "posteriors",
     "ranked",
     "read_openfst",
+    "sample",
     "svg",
     "total",
     "write_openfst",
