@@ -10,6 +10,7 @@ from commands import dovetail
 
 import dovetail as dt
 from dovetail.recipe.errors import UsageError
+from dovetail.recipe.recipe import load
 from dovetail.tuning.rate import judged
 
 
@@ -56,3 +57,12 @@ def test_the_command() -> None:
     assert dovetail("tune", "softmax-regression").err == (
         "the recipe has no search. Name what to look for: search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}\n"
     )
+
+
+def test_settings_go_over_a_recipe_that_is_an_object() -> None:
+    recipe = load("softmax-regression", ["data=digits"])
+    by_name = dt.find_rate("softmax-regression", "data=digits", "batch=20", steps=20)
+    assert dt.find_rate(recipe, "batch=20", steps=20).losses == by_name.losses
+    assert dt.find_rate(recipe, steps=20).losses != by_name.losses
+    assert dt.show(recipe, "batch=20") == dt.show("softmax-regression", "data=digits", "batch=20")
+    assert dt.time_batches(recipe, "accumulate=1", sizes=[8], budget=0.01).sizes[0].batch == 8

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..data.source import Source
 from ..recipe.errors import RunError, UsageError
-from ..recipe.recipe import Recipe, load
+from ..recipe.recipe import Recipe
+from ..training.begin import describe_recipe
 from ..training.evaluate import evaluate
 from ..training.machine import resolved, settled
 from ..training.run import make_source
@@ -100,7 +101,7 @@ def time_batches(
     >>> times.sizes[1].examples > times.sizes[0].examples
     True
     """
-    described = resolved(load(recipe, list(overrides)) if isinstance(recipe, str) else recipe)
+    described = resolved(describe_recipe(recipe, overrides, {}))
     source = make_source(described.data, Path.cwd())
     there = source.facts.sizes["train"]
     fitting = [size for size in sizes if size <= there]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..recipe.recipe import Recipe, load
+from ..recipe.recipe import Recipe
+from ..training.begin import describe_recipe
 from ..training.machine import processor, resolved, settled
 from ..training.run import make_source
 from ..training.tables import aligned, bytes_text
@@ -83,7 +84,7 @@ def time(recipe: str | Recipe, *overrides: str, budget: float = 0.5) -> Timing:
     >>> [layer.place for layer in timing.layers], timing.step.examples > 0
     (['0'], True)
     """
-    described = resolved(load(recipe, list(overrides)) if isinstance(recipe, str) else recipe)
+    described = resolved(describe_recipe(recipe, overrides, {}))
     trainer = trainer_of(described, make_source(described.data, Path.cwd()))
     with settled(described):
         peaks = measure_peaks(trainer.device, budget)

@@ -19,9 +19,10 @@ from ..optim.whole import Whole
 from ..recipe.build import push, shape_text, spec_of
 from ..recipe.check import has_specs
 from ..recipe.facts import Facts
-from ..recipe.recipe import Recipe, load
+from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from ..recipe.spec import Spec
+from .begin import describe_recipe
 from .machine import dtype_of, resolved
 from .receptive import Fields
 from .run import make_source
@@ -168,5 +169,5 @@ def show(recipe: str | Recipe, *overrides: str) -> Table:
     >>> dt.show("lenet").parameters
     431080
     """
-    described = load(recipe, list(overrides)) if isinstance(recipe, str) else recipe
+    described = describe_recipe(recipe, overrides, {})
     return table(described, make_source(described.data, Path.cwd()).facts)

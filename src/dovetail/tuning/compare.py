@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recipe.errors import RunError, UsageError
-from ..recipe.recipe import Recipe, load
+from ..recipe.recipe import Recipe
 from ..training import Run, Stopped
 from ..training.begin import describe_recipe, make_folder
 from ..training.files import write_atomically
@@ -134,7 +134,7 @@ def compare(
 
 
 def _described(recipe: str | Recipe, cell: Cell) -> Recipe:
-    return load(recipe, cell.words) if isinstance(recipe, str) else describe_recipe(recipe, tuple(cell.words), {})
+    return describe_recipe(recipe, tuple(cell.words), {})
 
 
 def _trained(recipe: Recipe, folder: Path, show: Show | None, whole: Path) -> tuple[Run | None, str]:

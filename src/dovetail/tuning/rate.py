@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..recipe.errors import RunError, UsageError
-from ..recipe.recipe import Recipe, load
+from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from ..training import Trainer
+from ..training.begin import describe_recipe
 from ..training.hooks import Hooks
 from ..training.machine import resolved, settled
 from ..training.run import make_source
@@ -62,7 +63,7 @@ def find_rate(
     """
     if steps < 20:
         raise UsageError(f"steps={steps}: a rate is found in 20 steps at least")
-    described = resolved(load(recipe, list(overrides)) if isinstance(recipe, str) else recipe)
+    described = resolved(describe_recipe(recipe, overrides, {}))
     source = make_source(described.data, Path.cwd())
     epoch = Span.of(-(-source.facts.sizes["train"] // described.batch), 1).total
     losses: list[float] = []
