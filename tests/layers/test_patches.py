@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.nn import functional as F
 
 import dovetail as dt
 from dovetail.recipe.build import BuildError
@@ -143,3 +146,36 @@ def test_subsampling_is_an_average_times_the_patch_and_leaves_the_rest() -> None
 def test_what_does_not_fit_is_refused_in_place(spec: Spec, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(BuildError, match=re.escape(f"network[1] {spec.name}: {message}")):
         dt.build([dt.relu(), spec], torch.zeros(1, *shape))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(3, 16, 4, 6), (2, 20, 8, 8), (2, 50, 2, 2), (1, 64, 6, 4), (0, 16, 4, 4)])
+def test_the_kernel_for_maxima_is_pytorchs_to_the_bit(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    x = (torch.randn(shape) * 2).round() / 2  # with many alike
+    x[x == 1] = math.nan
+    x[x == 1.5] = -math.inf
+    x = x.to(dtype, memory_format=torch.channels_last).requires_grad_()
+    layer = built(dt.maxpool(2), x)
+    assert layer._kernels_for(x) is not None
+    ours, theirs = layer(x), F.max_pool2d(x, 2)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
+    gradient = torch.randn(theirs.shape).to(dtype)
+    slopes = [torch.autograd.grad(y, x, gradient)[0] for y in (ours, theirs)]
+    assert torch.equal(*slopes)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_other_maxima_and_other_derivatives_are_pytorchs_own() -> None:
+    x = torch.randn(2, 16, 4, 4).contiguous(memory_format=torch.channels_last).requires_grad_()
+    layer = built(dt.maxpool(2), x)
+    assert layer._kernels_for(x) is not None
+    for other in (x.contiguous(), x.double(), x[:, :, :3], x[:, :8]):
+        assert layer._kernels_for(other) is None
+        assert torch.equal(layer(other), F.max_pool2d(other, 2))
+    (slope,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
+    (bent,) = torch.autograd.grad(slope.sum(), x)
+    assert torch.equal(bent, 2.0 * (slope != 0))
+    with forward_ad.dual_level():
+        along = forward_ad.unpack_dual(layer(forward_ad.make_dual(x, torch.ones_like(x)))).tangent
+        assert torch.equal(along, torch.ones(2, 16, 2, 2))

@@ -13,6 +13,7 @@ from ..recipe import layer
 from ..recipe.spec import InitSpec
 from .convolution import Positive, per_axis, require_room, spatial_axes
 from .initialization import initialize
+from .patches import PatchMaximum
 
 Sizes = Positive | list[Positive]
 Pads = Annotated[int, Field(ge=0)] | list[Annotated[int, Field(ge=0)]]
@@ -39,7 +40,7 @@ def maxpool(
     tensor([ 5.,  7., 13., 15.])
     """
     axes = spatial_axes(x)
-    kind: Any = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)[axes - 1]
+    kind: Any = (nn.MaxPool1d, PatchMaximum, nn.MaxPool3d)[axes - 1]
     module: nn.Module = kind(*_windows(x, size, stride, pad, shrink), ceil_mode=round_up)
     return module
 
