@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 Array = NDArray[np.float64]
 ROOT5 = 5**0.5
 # normal priors of the logarithms of what is learned, as (mean, deviation), for values of variance 1 on a cube of side 1
-LENGTH, AMPLITUDE, NOISE = (np.log(0.5), 1.0), (0.0, 1.5), (np.log(1e-5), 2.0)
+LENGTH, AMPLITUDE, NOISE = (np.log(0.5), 1.0), (0.0, 1.5), (np.log(1e-4), 4.0)
 BOUNDS = ((-5.0, 4.0), (-5.0, 6.0), (-18.0, 1.0))
 
 
@@ -56,6 +56,11 @@ class Gaussian:
         found = [minimize(self._loss, start, jac=True, method="L-BFGS-B", bounds=bounds) for start in begin]
         self.theta: Array = min(found, key=lambda one: float(one.fun)).x
         self._solve()
+
+    @property
+    def noise(self) -> float:
+        """The variance of what does not repeat, in that of the values."""
+        return float(np.exp(self.theta[-1]))
 
     def _solve(self) -> None:
         covariance, _, _ = self._covariance(self.theta)

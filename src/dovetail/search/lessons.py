@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .gaussian import Array, Gaussian
-from .propose import sobol, usable, warped
+from .gaussian import Array
+from .propose import sobol
+from .scale import learned, usable
 from .space import Space
 
 DRAWN, STEPS = 256, 33
@@ -54,7 +55,7 @@ def lessons(space: Space, points: Sequence[Array], figures: Sequence[float | Non
     if sum(value is not None for value in figures) < 3:
         return None
     values, tried = usable(figures), np.array(points)
-    process = Gaussian(space.features(tried), warped(values), space.owners, np.random.default_rng(0))
+    process, scale = learned(space.features(tried), values, space.owners, np.random.default_rng(0))
     drawn = sobol(len(space.names), DRAWN, 0)
     whole = process.expected(_features(space, drawn))[0].var()
     best = tried[int(values.argmin())]
@@ -65,7 +66,7 @@ def lessons(space: Space, points: Sequence[Array], figures: Sequence[float | Non
         means = [process.expected(_features(space, _with(drawn, place, at)))[0].mean() for at in places]
         importance[name] = float(np.var(means) / whole) if whole > 0 else 0.0
         mean, deviation = process.expected(_features(space, np.vstack([_with(best[None], place, at) for at in places])))
-        curves = [_unwarped(curve, values) for curve in (mean, mean - 2 * deviation, mean + 2 * deviation)]
+        curves = [scale.figures(curve).tolist() for curve in (mean, mean - 2 * deviation, mean + 2 * deviation)]
         slices[name] = Slice([one.value(float(at)) for at in places], one.factors, *curves)
     return Lessons(importance, slices)
 
@@ -78,10 +79,3 @@ def _with(points: Array, place: int, at: float) -> Array:
     changed = points.copy()
     changed[:, place] = at
     return changed
-
-
-def _unwarped(curve: Array, values: Array) -> list[float]:
-    """Figures again; the scale is read off where `warped` put the worst."""
-    over = float(values.max() - values.min())
-    unit = over / np.sinh(float(warped(values).max())) if over > 0 else 1.0
-    return [float(value) for value in values.min() + unit * np.sinh(np.clip(curve, -20, 20))]

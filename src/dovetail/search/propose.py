@@ -15,6 +15,7 @@ from torch.quasirandom import SobolEngine
 from ..recipe.draws import mix, purpose_key
 from .gaussian import Array, Gaussian
 from .improvement import log_improvement, log_improvement_slopes
+from .scale import learned, usable
 from .space import Space
 
 Cost = Callable[[dict[str, Any]], float]
@@ -56,7 +57,7 @@ def propose(
         return spread(space, number, first, seed)
     chance = np.random.default_rng(mix(seed, purpose_key("search"), number))
     tried, done = np.array(points), len(values)
-    process = Gaussian(space.features(tried[:done]), warped(usable(values)), space.owners, chance)
+    process, _ = learned(space.features(tried[:done]), usable(values), space.owners, chance)
     if number > done:
         process = process.believing(space.features(tried[done:]))
     best = float(process.expected(space.features(tried))[0].min())
@@ -76,22 +77,6 @@ def sobol(dimensions: int, count: int, seed: int) -> Array:
     engine: Any = SobolEngine  # which PyTorch gives no types
     drawn: Array = engine(dimensions, scramble=True, seed=seed).draw(count, dtype=torch.float64).numpy()
     return drawn
-
-
-def usable(values: Sequence[float | None]) -> Array:
-    """Values with those of failed trials as bad as the worst."""
-    worst = max(value for value in values if value is not None)
-    return np.array([worst if value is None else value for value in values])
-
-
-def warped(values: Array) -> Array:
-    """Values on a scale that is straight near the best, logarithmic far off: arsinh(10 (y - best) / (median - best)).
-
-    Without it the few bad values, far above the rest, are all that the process learns of.
-    """
-    over = values - values.min()
-    unit = float(np.median(over)) or float(over.max()) or 1.0
-    return np.asarray(np.arcsinh(10 * over / unit))
 
 
 def _highest(
