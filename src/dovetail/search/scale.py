@@ -49,7 +49,7 @@ def learned(
 ) -> tuple[Gaussian, Scale]:
     """The process of the figures at some points, and the scale it is on.
 
-    Strong for a function that repeats itself, which lets the search close in on its lowest point; mild where the mild one
+    Strong for a function that repeats itself, so that the search closes in on its lowest point; mild where the mild one
     shows noise, which a strong one would blow up.
     """
     mild = Scale.of(values, MILD)
