@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,8 +26,28 @@ def path_of(reading: Reading, n: int, arcs: list[int], score: float | None = Non
     """The path of example n along these arcs."""
     structure = reading.structure
     labels, outputs = structure.input[arcs].tolist(), structure.output[arcs].tolist()
-    score = float(score_along(reading, n, arcs)) if score is None else score
+    score = plain_score(reading, n, arcs) if score is None else score
     return Path(arcs, [one for one in labels if one != EPSILON], [one for one in outputs if one != EPSILON], score)
+
+
+def plain_score(reading: Reading, n: int, arcs: list[int]) -> float:
+    """The score of example n's path along these arcs as a number, summed in double precision."""
+    automaton, structure = reading.automaton, reading.structure
+    if not arcs:
+        return float(score_along(reading, n, arcs))
+    weight, frames, start, final = (
+        tensor.detach().cpu().numpy()
+        for tensor in (automaton.weight, reading.frames[n], automaton.start, automaton.final)
+    )
+    which, labels = np.asarray(arcs), structure.input[arcs]
+    reads = labels != EPSILON
+    frame = np.cumsum(reads) - reads
+    if weight.ndim == 3:
+        weights = weight[n, np.minimum(frame, weight.shape[1] - 1), which]
+    else:
+        weights = (weight[n] if weight.ndim == 2 else weight)[which]
+    ends = float(start[structure.source[arcs[0]]]) + float(final[structure.target[arcs[-1]]])
+    return float(weights.sum(dtype=np.float64) + frames[frame[reads], labels[reads]].sum(dtype=np.float64)) + ends
 
 
 def score_along(reading: Reading, n: int, arcs: list[int]) -> Tensor:
