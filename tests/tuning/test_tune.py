@@ -172,3 +172,12 @@ def test_settings_are_put_over_a_recipe_that_is_there_already(tmp_path: Path) ->
     found = dt.tune(recipe(), "search.trials=2", "epochs=1", run=str(tmp_path / "over"))
     assert len(found.trials) == 2
     assert dt.load(str(tmp_path / "over" / "trial-001")).recipe.epochs == 1
+
+
+def test_a_trial_that_diverges_before_it_is_judged_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
+    space = "search={trials: 3, first: 3, space: {optimizer.rate: {choices: [0.05, 1.0e+30]}}}"
+    found = dt.tune(recipe(space, "evaluate=100 epochs"), run=str(tmp_path / "search"))
+    ended = {trial.settings["optimizer.rate"]: trial for trial in found.trials}
+    assert ended[1e30].ended.startswith("diverged: step")
+    assert ended[1e30].figure is None
+    assert found.best.settings["optimizer.rate"] == 0.05

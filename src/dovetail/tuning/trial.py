@@ -116,10 +116,11 @@ def _trained(
         ended = f"diverged: {error}"
     run = Run(folder)
     judged = [line for line in run.metrics if "validation" in line]
-    kept = min(judged, key=lambda line: figure_of(line, None)) if recipe.stop else judged[-1]
-    figure = figure_of(kept, name)
-    if not ended.startswith("diverged") and not math.isfinite(figure):
-        ended = f"diverged: its figure is {figure}"
+    if not ended.startswith("diverged"):
+        kept = min(judged, key=lambda line: figure_of(line, None)) if recipe.stop else judged[-1]
+        figure = figure_of(kept, name)
+        if not math.isfinite(figure):
+            ended = f"diverged: its figure is {figure}"
     if ended.startswith("diverged"):  # its figures, if it has any, are no measure of others
         return Trial(asked.number, asked.settings, None, _examples(run), ended, [])
     at = _figures(run.metrics, name, shares, recipe.epochs)
