@@ -81,7 +81,7 @@ def test_trials_are_the_same_however_many_are_made_at_a_time(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_search_that_was_stopped_or_killed_goes_on_to_the_same(workers: int, tmp_path: Path) -> None:
-    text = recipe("search.parallel=2", "search.trials=6", "epochs=4").write()
+    text = recipe("search.parallel=2", "search.trials=5", "epochs=4").write()
     (tmp_path / "r.yaml").write_text(text)
     command = [sys.executable, "-m", "dovetail", "tune", "r.yaml", "run=broken", f"--workers={workers}", "--json"]
     for number, after in ((signal.SIGTERM, 2), (signal.SIGKILL, 4)):
