@@ -18,7 +18,7 @@ import dovetail as dt
 
 STEPS, TOLD = 300, 50  # how many steps of 32 images, and over how many the mean loss is told
 COMMON = ["data.folder.path=CIFAR10", "data.folder.size=[64, 64]", "batch=32", "precision=auto", "evaluate=9 epochs"]
-RECIPES = {"vgg-a": ["optimizer.rate=0.01"], "googlenet": []}
+RECIPES = {"vgg-a": ["optimizer.rate=0.003", "optimizer.warmup=50 steps", "optimizer.clip=1"], "googlenet": []}
 
 
 def main() -> int:
