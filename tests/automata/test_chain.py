@@ -93,3 +93,18 @@ def test_what_is_impossible_is_minus_infinity_and_has_no_gradient(form: torch.dt
     assert bool(slope.isfinite().all())
     with pytest.raises(UsageError, match="2 whole numbers from 1 to 3, not"):
         Chain(never, never[0], never[0]).sum(frames, torch.tensor([0, 1]))
+
+
+def test_shapes_that_do_not_go_together_are_refused_before_any_kernel_sees_them(form: torch.dtype) -> None:
+    zeros = torch.zeros(3, 3, dtype=form)
+    for shapes in ((zeros, zeros[0, :2], zeros[0]), (zeros[:, :2], zeros[0], zeros[0]), (zeros, zeros[0], zeros)):
+        with pytest.raises(UsageError, match=r"a chain takes \(labels, labels\), \(labels,\) and \(labels,\), not"):
+            Chain(*shapes)
+    chain = Chain(zeros, zeros[0], zeros[0])
+    for columns in (2, 5):
+        frames = torch.zeros(2, 4, columns, dtype=form)
+        for work in (chain.sum, chain.best):
+            with pytest.raises(UsageError, match=r"frames are \(examples, frames, 3 labels\), not"):
+                work(frames)
+    with pytest.raises(UsageError, match="do not go with frames"):
+        chain.score(torch.zeros(2, 4, 3, dtype=form), torch.zeros(2, 3, dtype=torch.int64))

@@ -193,3 +193,11 @@ def test_a_damaged_model_is_written_anew_and_a_damaged_checkpoint_is_told() -> N
     assert contents(run.path) == whole
     with pytest.raises(dt.DovetailError, match="is at its end"):
         dt.resume("run")
+
+
+def test_a_mean_of_weights_that_begins_late_is_saved_before_it_begins() -> None:
+    averaged = {"optimizer": {"rule": dt.adam(), "rate": dt.constant(0.01), "average": dt.polyak("50 %")}}
+    whole = contents(dt.train(small(**averaged), run="whole").path)
+    with pytest.raises(Pulled):
+        dt.train(small(**averaged), run="late-mean", on_step=pull_at(10))
+    assert contents(dt.resume("late-mean").path) == whole

@@ -37,6 +37,13 @@ class Chain:
     start: Tensor
     final: Tensor
 
+    def __post_init__(self) -> None:
+        count = self.start.shape[0] if self.start.dim() == 1 else -1
+        shapes = [tuple(part.shape) for part in (self.transitions, self.start, self.final)]
+        if shapes != [(count, count), (count,), (count,)] or count < 1:
+            told = ", ".join(map(str, shapes))
+            raise UsageError(f"a chain takes (labels, labels), (labels,) and (labels,), not {told}")
+
     def sum(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """log of the sum over all labellings of e^score, with gradients to frames and all scores.
 
@@ -49,14 +56,16 @@ class Chain:
         >>> chain.sum(torch.tensor([[[1.0, 0.5], [0.2, 0.8], [0.3, 0.1]]]))
         tensor([4.3955])
         """
-        lengths = _lengths(frames, lengths)
+        lengths = self._fitting(frames, lengths)
         kind = _InTorch if _kernels_for(frames, self.transitions) is None else _Scaled
         sums: Tensor = kind.apply(frames, self.transitions, self.start, self.final, lengths)  # type: ignore[no-untyped-call]
         return sums
 
     def score(self, frames: Tensor, labels: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(N,): the score of the labels (N, T), whatever stands beyond an example's end."""
-        lengths = _lengths(frames, lengths).to(frames.device)
+        lengths = self._fitting(frames, lengths).to(frames.device)
+        if labels.shape != frames.shape[:2]:
+            raise UsageError(f"labels {tuple(labels.shape)} do not go with frames {tuple(frames.shape)}")
         inside = torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
         labels = labels.where(inside, 0)
         emitted = frames.gather(2, labels[..., None])[..., 0].where(inside, 0.0).sum(1)
@@ -67,7 +76,7 @@ class Chain:
     @torch.no_grad()
     def best(self, frames: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The best labels (N, T), 0 beyond an example's end, and their scores (N,). Viterbi (1967)."""
-        lengths = _lengths(frames, lengths)
+        lengths = self._fitting(frames, lengths)
         path = torch.zeros(frames.shape[:2], dtype=torch.int64)
         kernels = _kernels_for(frames, self.transitions)
         if kernels is not None:
@@ -84,6 +93,12 @@ class Chain:
                 path[n, : lengths[n]] = torch.tensor(one.labels, dtype=torch.int64)
         scores = torch.tensor([-torch.inf if one is None else one.score for one in found], dtype=frames.dtype)
         return path.to(frames.device), scores.to(frames.device)
+
+    def _fitting(self, frames: Tensor, lengths: Tensor | None) -> Tensor:
+        """The lengths; raises `UsageError` where frames or lengths do not go with the chain."""
+        if frames.dim() != 3 or frames.shape[2] != len(self.start):
+            raise UsageError(f"frames are (examples, frames, {len(self.start)} labels), not {tuple(frames.shape)}")
+        return _lengths(frames, lengths)
 
     def automaton(self) -> Automaton:
         """The same as an automaton: a state for each label, and one to begin in, in front of all."""

@@ -86,7 +86,7 @@ class Averages:
     def state(self) -> dict[str, Tensor]:
         """The averages by name: `network.0.weight/average`."""
         current = self.tensors if self.same else self.averages
-        return {f"{name}/{ENTRY}": tensor.detach() for name, tensor in current.items()}
+        return {f"{name}/{ENTRY}": tensor.detach().clone() for name, tensor in current.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take up what `state()` gave, and return the rest; raises `ValueError` where one is missing or of a size."""
