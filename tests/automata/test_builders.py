@@ -53,6 +53,12 @@ EXPRESSIONS = [
     ".b.",
     "a*b*c*",
     "(a?b)+c|ab",
+    "a**",
+    "(a*)*",
+    "(a|b?)+",
+    "(a?b*)+c",
+    "(ab)+",
+    "(a+|b)*c",
 ]
 
 
@@ -60,9 +66,9 @@ EXPRESSIONS = [
 def test_an_expression_reads_what_pythons_does(text: str) -> None:
     texts = ["".join(letters) for n in range(6) for letters in itertools.product("abc", repeat=n)]
     automaton = expression(text, LETTERS)
-    assert reads(automaton, 5) == {one for one in texts if re.fullmatch(text, one)}
+    assert reads(automaton, 5) == {one for one in texts if re.fullmatch(text.replace("**", "*"), one)}
     lengths = torch.arange(6)
-    counts = [sum(len(one) == n for one in texts if re.fullmatch(text, one)) for n in range(6)]
+    counts = [sum(len(one) == n for one in texts if re.fullmatch(text.replace("**", "*"), one)) for n in range(6)]
     assert path_count(automaton, lengths).tolist() == counts  # each text by one path
 
 
@@ -73,6 +79,7 @@ WRONG = [
     ("*a", "'*' has nothing before it", 0),
     ("a{x}", "a repetition is {3} or {1,4}", 1),
     ("a{3,1}", "from 3 to 1 is no range", 1),
+    ("a{1000000}", "at most 1,000 repetitions can be written out", 1),
     ("ad", "there is no symbol 'd'", 1),
     ("<rule", "'<' is not closed", 0),
     ("<abd>", "there is no symbol 'abd'", 0),
@@ -242,3 +249,21 @@ def test_pictures_show_arcs_ends_paths_and_shares() -> None:
     else:
         with pytest.raises(UsageError, match="pictures need Graphviz"):
             draw()
+
+
+def test_scores_that_are_tensors_keep_their_gradients() -> None:
+    learned = torch.tensor([0.5, -1.0], requires_grad=True)
+    arc = Automaton.of(2, [(0, 1, 0, learned[0]), (0, 1, 1, 0.0)], final=1)
+    words = lexicon([[0], [1]], scores=learned)
+    pairs = ngram({(0,): learned[0], (1,): learned[1]}, end=1)
+    for automaton, length in ((arc, 1), (words, 1), (pairs, 2)):
+        (slope,) = torch.autograd.grad(path_sum(automaton, torch.zeros(1, length, 2)).sum(), learned)
+        assert float(slope.abs().sum()) > 0
+
+
+def test_texts_are_no_labels_and_labels_without_a_name_are_told() -> None:
+    with pytest.raises(UsageError, match=re.escape("whole numbers, not 'c'; Symbols.labels gives those of a text")):
+        lexicon(["cat"])  # type: ignore[list-item]
+    for label in (-1, 3):
+        with pytest.raises(UsageError, match=f"no symbol of label {label}: they go from 0 to 2"):
+            LETTERS.name(label)

@@ -108,3 +108,21 @@ def test_shapes_that_do_not_go_together_are_refused_before_any_kernel_sees_them(
                 work(frames)
     with pytest.raises(UsageError, match="do not go with frames"):
         chain.score(torch.zeros(2, 4, 3, dtype=form), torch.zeros(2, 3, dtype=torch.int64))
+
+
+def test_what_is_not_a_number_stays_one(form: torch.dtype) -> None:
+    chain, frames, lengths = chains(3, form)
+    frames = frames.clone()
+    frames[3, 2, 1] = math.nan
+    frames.requires_grad_()
+    sums = chain.sum(frames, lengths)
+    assert sums.isnan().tolist() == [n == 3 for n in range(7)]
+    (slope,) = torch.autograd.grad(sums[sums.isfinite()].sum(), frames)
+    assert bool(slope[:3].isfinite().all())
+    assert bool(Chain(chain.transitions, chain.start * math.nan, chain.final).sum(frames, lengths).isnan().all())
+
+
+def test_scores_of_another_type_are_not_read_as_single_precision() -> None:
+    chain, frames, lengths = chains(3, torch.float32)
+    mixed = Chain(chain.transitions, chain.start.double(), chain.final)
+    torch.testing.assert_close(mixed.sum(frames, lengths).float(), chain.sum(frames, lengths))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from automata.enumeration import Language, language, random_lattice
 
-from dovetail.automata import EPSILON, Automaton, path_count, total
+from dovetail.automata import EPSILON, Automaton, beside, path_count, total, write_openfst
 from dovetail.automata.operations import (
     closure,
     compose,
@@ -181,6 +181,7 @@ def test_a_lexicon_becomes_a_trie_and_then_shares_its_endings() -> None:
     assert path_count(small, torch.tensor([3, 4])).tolist() == [2, 2]
 
 
+ONE = Automaton.of(2, [(0, 1, 0)], final=1)
 WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: determinize(Automaton.of(2, [(0, 1, -1)], final=1)), "take remove_epsilon first"),
     (lambda: minimize(Automaton.of(3, [(0, 1, 0), (0, 2, 0)], final=[1, 2])), "take determinize first"),
@@ -192,6 +193,15 @@ WRONG: list[tuple[Callable[[], object], str]] = [
         ),
         "has not ended after 50 states, and may never",
     ),
+    (
+        lambda: compose(beside([ONE, ONE]), ONE),
+        "compose takes one automaton with a score for each arc",
+    ),
+    (lambda: union(ONE, beside([ONE, ONE])), "union takes one automaton"),
+    (lambda: write_openfst(beside([ONE, ONE])), "write_openfst takes one automaton"),
+    (lambda: closure(ONE.reweighted(torch.zeros(3, 1))), "closure takes one automaton"),
+    (lambda: concat(), "concat takes one automaton at least"),
+    (lambda: determinize(ONE, "min"), "semiring is log or max, not 'min'"),  # type: ignore[arg-type]
     (lambda: push(Automaton.of(1, [(0, 0, 0, 1.0)], final=0)), "a cycle has a positive score"),
 ]
 

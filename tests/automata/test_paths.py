@@ -208,6 +208,21 @@ def test_no_states_no_arcs_no_frames_and_no_examples(form: torch.dtype) -> None:
     assert best_score(stays, frames[:0]).tolist() == []
 
 
+def test_what_is_not_a_number_stays_one_and_only_in_its_own_example(form: torch.dtype) -> None:
+    automaton, frames = hard(form)
+    frames = frames[:6].clone()
+    frames[2, 7, 3] = math.nan
+    frames[4, 40, 0] = math.nan
+    lengths = torch.tensor([50, 50, 50, 50, 40, 50])  # beyond the end of the fifth it does not count
+    frames.requires_grad_()
+    sums = path_sum(automaton, frames, lengths)
+    assert sums.isnan().tolist() == [False, False, True, False, False, False]
+    (slope,) = torch.autograd.grad(sums[sums.isfinite()].sum(), frames)
+    assert bool(slope.isfinite().all())
+    wrong = automaton.reweighted(automaton.weight.clone().index_fill_(0, torch.tensor([3]), math.nan))
+    assert bool(path_sum(wrong, frames[:1]).isnan().all())
+
+
 WRONG = [
     (lambda: Automaton.of(2, [(0, 2, 1)]), "arc 0: its target is 2, and there are 2 states"),
     (lambda: Automaton.of(2, [(0, 1, -2)]), "arc 0: its input label is -2, below -1"),
@@ -216,6 +231,7 @@ WRONG = [
     (lambda: path_sum(Automaton.of(1, []), torch.zeros(1, 3)), "frames have the shape"),
     (lambda: path_sum(beside([Automaton.of(1, [])] * 2), torch.zeros(3, 1, 1)), "2 automata cannot read 3 examples"),
     (lambda: path_sum(Automaton.of(1, []), torch.zeros(1, 1, 1), torch.tensor([2])), "whole numbers from 0 to 1"),
+    (lambda: path_sum(Automaton.of(1, []), torch.zeros(1, 1, 1), torch.tensor([0.5])), "whole numbers from 0 to 1"),
     (
         lambda: path_sum(Automaton.of(4, [(0, 1, -1), (1, 2, -1), (2, 1, -1), (2, 3, 0)]), torch.zeros(1, 1, 1)),
         "arcs without input form a cycle: 1 -> 2 -> 1",

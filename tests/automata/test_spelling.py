@@ -73,3 +73,13 @@ def test_wrong_targets_are_told() -> None:
     with pytest.raises(UsageError, match="2 targets do not go with 1 examples"):
         ctc_sum(frames, [[1], [1]])
     assert ctc_sum(frames[:0], []).tolist() == []
+
+
+def test_lengths_beyond_the_frames_are_refused_and_what_is_not_a_number_stays_one(form: torch.dtype) -> None:
+    frames = torch.zeros(2, 3, 2, dtype=form)
+    for lengths in ([3, 4], [3], [-1, 3]):
+        with pytest.raises(UsageError, match="lengths are 2 whole numbers from 0 to 3, not"):
+            ctc_sum(frames, [[1], [1]], torch.tensor(lengths))
+    frames[1, 0, 0] = math.nan
+    assert ctc_sum(frames, [[1], [1]]).isnan().tolist() == [False, True]
+    assert not ctc_sum(frames.flip(1), [[1], [1]], torch.tensor([3, 2])).isnan().any()

@@ -45,7 +45,8 @@ class Automaton:
     def of(cls, states: int, arcs: Sequence[Arc], start: Ends = 0, final: Ends = ()) -> Automaton:
         """From arcs (source, target, label), (source, target, label, score) or (source, target, in, out, score).
 
-        `start` and `final` are a state, several, or scores by state. Raises `UsageError`.
+        `start` and `final` are a state, several, or scores by state. Scores may be tensors, which keep their gradients.
+        Raises `UsageError`.
 
         >>> a = Automaton.of(2, [(0, 0, 0), (0, 1, 1, -0.5)], final=1)
         >>> a
@@ -55,7 +56,7 @@ class Automaton:
         columns = list(zip(*rows, strict=True)) or [(), (), (), (), ()]
         structure = Structure.of(states, *columns[:4])
         ends = (_scores(states, each, name) for name, each in (("start", start), ("final", final)))
-        return cls(structure, torch.tensor(columns[4], dtype=torch.get_default_dtype()), *ends)
+        return cls(structure, _together(columns[4]), *ends)
 
     @property
     def states(self) -> int:
@@ -64,6 +65,12 @@ class Automaton:
     @property
     def arcs(self) -> int:
         return self.structure.arcs
+
+    def require_one(self, operation: str) -> None:
+        """Raise `UsageError` where this is several side by side, or has scores by example."""
+        if self.structure.count != 1 or self.weight.dim() != 1:
+            told = "with a score an example" if self.weight.dim() != 1 else "side by side: do it with each before"
+            raise UsageError(f"{operation} takes one automaton with a score for each arc, not {self!r} {told}")
 
     def reweighted(self, weight: Tensor) -> Automaton:
         """The same arcs with other scores."""
@@ -92,6 +99,14 @@ def beside(automata: Sequence[Automaton]) -> Automaton:
     empty = torch.zeros(0)
     weights = (torch.cat([getattr(one, name) for one in automata] or [empty]) for name in ("weight", "start", "final"))
     return Automaton(structure, *weights)
+
+
+def _together(scores: Sequence[float | Tensor]) -> Tensor:
+    """Numbers, or tensors without axes, as one tensor."""
+    usual = torch.get_default_dtype()
+    if any(isinstance(score, Tensor) for score in scores):
+        return torch.stack([torch.as_tensor(score, dtype=usual) for score in scores])
+    return torch.tensor(scores, dtype=usual)
 
 
 def _scores(states: int, ends: Ends, name: str) -> Tensor:

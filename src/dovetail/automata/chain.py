@@ -20,6 +20,7 @@ from ..recipe.errors import UsageError
 from .automaton import Automaton
 from .bestpath import best_paths
 from .pathsum import path_sum
+from .rows import fitting, not_a_number_where
 from .semiring import log_join, log_shares
 from .structure import Structure
 
@@ -57,9 +58,10 @@ class Chain:
         tensor([4.3955])
         """
         lengths = self._fitting(frames, lengths)
-        kind = _InTorch if _kernels_for(frames, self.transitions) is None else _Scaled
-        sums: Tensor = kind.apply(frames, self.transitions, self.start, self.final, lengths)  # type: ignore[no-untyped-call]
-        return sums
+        scores = (self.transitions, self.start, self.final)
+        kind = _InTorch if _kernels_for(frames, *scores) is None else _Scaled
+        sums: Tensor = kind.apply(frames, *scores, lengths)  # type: ignore[no-untyped-call]
+        return not_a_number_where(sums, frames, lengths, *scores)
 
     def score(self, frames: Tensor, labels: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(N,): the score of the labels (N, T), whatever stands beyond an example's end."""
@@ -78,7 +80,7 @@ class Chain:
         """The best labels (N, T), 0 beyond an example's end, and their scores (N,). Viterbi (1967)."""
         lengths = self._fitting(frames, lengths)
         path = torch.zeros(frames.shape[:2], dtype=torch.int64)
-        kernels = _kernels_for(frames, self.transitions)
+        kernels = _kernels_for(frames, self.transitions, self.start, self.final)
         if kernels is not None:
             scores = torch.empty(len(frames))
             turned = _padded(self.transitions.T.clamp(min=-1e30), -1e30)
@@ -98,7 +100,7 @@ class Chain:
         """The lengths; raises `UsageError` where frames or lengths do not go with the chain."""
         if frames.dim() != 3 or frames.shape[2] != len(self.start):
             raise UsageError(f"frames are (examples, frames, {len(self.start)} labels), not {tuple(frames.shape)}")
-        return _lengths(frames, lengths)
+        return fitting(lengths, frames, least=1)
 
     def automaton(self) -> Automaton:
         """The same as an automaton: a state for each label, and one to begin in, in front of all."""
@@ -203,8 +205,8 @@ def _chain() -> Any:
     return library("chain")
 
 
-def _kernels_for(frames: Tensor, transitions: Tensor) -> Any:
-    fits = frames.device.type == "cpu" and frames.dtype == transitions.dtype == torch.float32
+def _kernels_for(*tensors: Tensor) -> Any:
+    fits = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
     return _chain() if fits else None
 
 
@@ -212,14 +214,3 @@ def _padded(matrix: Tensor, value: float) -> Tensor:
     """With columns up to a multiple of the lanes."""
     space = -matrix.shape[1] % LANES
     return torch.nn.functional.pad(matrix, (0, space), value=value).contiguous()
-
-
-def _lengths(frames: Tensor, lengths: Tensor | None) -> Tensor:
-    if lengths is None:
-        return torch.full((len(frames),), frames.shape[1], dtype=torch.int64)
-    lengths = lengths.to("cpu", torch.int64).contiguous()
-    if lengths.shape != (len(frames),) or (
-        len(lengths) and not 1 <= int(lengths.min()) <= int(lengths.max()) <= frames.shape[1]
-    ):
-        raise UsageError(f"lengths are {len(frames)} whole numbers from 1 to {frames.shape[1]}, not {lengths.tolist()}")
-    return lengths

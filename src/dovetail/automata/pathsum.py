@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from .automaton import Automaton
 from .kernel import kernel_for
-from .rows import Reading, forward_rows
+from .rows import Reading, forward_rows, not_a_number_where
 from .semiring import LOG, log_shares, log_sum
 
 
@@ -34,7 +34,7 @@ def path_sum(automaton: Automaton, frames: Tensor, lengths: Tensor | None = None
     reading = Reading.of(automaton, frames, lengths)
     weights = (automaton.weight, automaton.start, automaton.final)
     sums: Tensor = _PathSum.apply(frames, *weights, reading)  # type: ignore[no-untyped-call]
-    return sums
+    return not_a_number_where(sums, frames, reading.lengths, *weights)
 
 
 class _PathSum(torch.autograd.Function):

@@ -42,12 +42,7 @@ class Reading:
         expected = [(structure.arcs,), (examples, structure.arcs), (examples, length, structure.arcs)]
         if tuple(weight.shape) not in expected[: 3 if structure.count == 1 else 1]:
             raise UsageError(f"weights of shape {tuple(weight.shape)} do not go with {examples} examples of {length}")
-        if lengths is None:
-            lengths = torch.full((examples,), length, dtype=torch.int64)
-        lengths = lengths.to("cpu", torch.int64)
-        if lengths.shape != (examples,) or (examples and not 0 <= int(lengths.min()) <= int(lengths.max()) <= length):
-            raise UsageError(f"lengths are {examples} whole numbers from 0 to {length}, not {lengths.tolist()}")
-        return cls(automaton, frames, lengths)
+        return cls(automaton, frames, fitting(lengths, frames))
 
     @property
     def structure(self) -> Structure:
@@ -88,6 +83,30 @@ class Reading:
     def by_example(self, values: Tensor) -> Tensor:
         """(N,) to a number for each state's example, in the shape of a row."""
         return values[:, None] if self.shared else values[self.arcs.owners]
+
+
+def fitting(lengths: Tensor | None, frames: Tensor, least: int = 0) -> Tensor:
+    """The lengths of examples, all unless given, on the CPU. Raises `UsageError` where they do not go with frames."""
+    examples, length = frames.shape[:2]
+    if lengths is None:
+        return torch.full((examples,), length, dtype=torch.int64)
+    lengths = torch.as_tensor(lengths)
+    whole = not lengths.is_floating_point() and lengths.shape == (examples,)
+    if not whole or (examples and not least <= int(lengths.min()) <= int(lengths.max()) <= length):
+        raise UsageError(f"lengths are {examples} whole numbers from {least} to {length}, not {lengths.tolist()}")
+    return lengths.to("cpu", torch.int64).contiguous()
+
+
+def not_a_number_where(sums: Tensor, frames: Tensor, lengths: Tensor, *weights: Tensor) -> Tensor:
+    """The sums (N,), NaN without a gradient where an example's own frames, or any of the weights, hold one.
+
+    Maxima pass over what is not a number; without this a sum would look like one.
+    """
+    inside = torch.arange(frames.shape[1], device=frames.device) < lengths.to(frames.device)[:, None]
+    wrong = (frames.detach().isnan().any(-1) & inside).any(1)
+    for weight in weights:
+        wrong = wrong | weight.detach().isnan().any()
+    return torch.where(wrong, torch.nan, sums)
 
 
 @dataclass(frozen=True, eq=False)

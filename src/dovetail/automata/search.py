@@ -11,7 +11,7 @@ from .paths import Path, path_of
 from .rows import Reading
 from .structure import EPSILON, Structure
 
-Chain = tuple[int, "Chain"] | None  # arcs from a state to the end
+Trail = tuple[int, "Trail"] | None  # arcs from a state to the end
 BEGUN = -1  # stands for the state before the first
 
 
@@ -28,9 +28,9 @@ def from_best(reading: Reading, rows: Tensor, n: int) -> Iterator[Path]:
     into = structure.packed(arcs_into)
     weight = automaton.weight
     weights = (weight[n] if weight.dim() > 1 else weight).tolist()
-    queue: list[tuple[float, int, int, int, float, Chain]] = []
+    queue: list[tuple[float, int, int, int, float, Trail]] = []
 
-    def push(bound: float, state: int, t: int, score: float, arcs: Chain) -> None:
+    def push(bound: float, state: int, t: int, score: float, arcs: Trail) -> None:
         if bound > -float("inf"):
             heapq.heappush(queue, (-bound, len(pushed), state, t, score, arcs))
             pushed.append(None)
@@ -64,7 +64,7 @@ def arcs_into(structure: Structure) -> list[list[tuple[int, int, int]]]:
     return into
 
 
-def _listed(arcs: Chain) -> list[int]:
+def _listed(arcs: Trail) -> list[int]:
     found = []
     while arcs is not None:
         arc, arcs = arcs

@@ -15,6 +15,7 @@ from ..recipe.errors import UsageError
 from .automaton import beside
 from .builders.topology import ctc
 from .pathsum import path_sum
+from .rows import fitting, not_a_number_where
 
 
 def ctc_sum(frames: Tensor, targets: Sequence[Sequence[int]], lengths: Tensor | None = None, blank: int = 0) -> Tensor:
@@ -31,6 +32,8 @@ def ctc_sum(frames: Tensor, targets: Sequence[Sequence[int]], lengths: Tensor | 
     >>> round(float(ctc_sum(frames, [[1]]).exp()), 4)  # 1 1, blank 1, 1 blank
     0.8
     """
+    if frames.dim() != 3:
+        raise UsageError(f"frames have the shape (examples, frames, columns), not {tuple(frames.shape)}")
     for n, target in enumerate(targets):
         if wrong := [label for label in target if not 0 <= label < frames.shape[2] or label == blank]:
             raise UsageError(
@@ -38,14 +41,12 @@ def ctc_sum(frames: Tensor, targets: Sequence[Sequence[int]], lengths: Tensor | 
             )
     if len(targets) != len(frames):
         raise UsageError(f"{len(targets)} targets do not go with {len(frames)} examples")
-    if lengths is None:
-        lengths = torch.full((len(frames),), frames.shape[1], dtype=torch.int64)
-    lengths = lengths.to("cpu", torch.int64).contiguous()
+    lengths = fitting(lengths, frames)
     kernels = library("ctc") if frames.device.type == "cpu" and frames.dtype == torch.float32 else None
     if kernels is None or not len(frames):
         return _by_automata(frames, targets, lengths, blank)
     sums: Tensor = _Spelled.apply(frames, targets, lengths, blank)  # type: ignore[no-untyped-call]
-    return sums
+    return not_a_number_where(sums, frames, lengths)
 
 
 def _by_automata(frames: Tensor, targets: Sequence[Sequence[int]], lengths: Tensor, blank: int) -> Tensor:

@@ -52,9 +52,9 @@ class Structure:
         output: Sequence[int] | Indices | None = None,
     ) -> Structure:
         """One automaton; outputs are as inputs unless given."""
-        read = np.asarray(input, np.int64)
-        written = read if output is None else np.asarray(output, np.int64)
-        ends = np.asarray(source, np.int64), np.asarray(target, np.int64)
+        read = _whole(input)
+        written = read if output is None else _whole(output)
+        ends = _whole(source), _whole(target)
         return cls(states, *ends, read, written, np.array([0, states], np.int64))
 
     @classmethod
@@ -135,6 +135,14 @@ class Incoming:
     begins: Indices  # (states + 1,)
     source: Indices  # (arcs,): by place in `order`
     label: Indices  # (arcs,)
+
+
+def _whole(numbers: Sequence[int] | Indices) -> Indices:
+    found = np.asarray(numbers)
+    if found.size and found.dtype.kind not in "iu":
+        first = found.reshape(-1)[0].item()
+        raise UsageError(f"labels and states are whole numbers, not {first!r}; Symbols.labels gives those of a text")
+    return found.astype(np.int64)
 
 
 def levels(states: int, source: Indices, target: Indices, what: str = "arcs") -> Indices:

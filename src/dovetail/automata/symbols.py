@@ -37,6 +37,8 @@ class Symbols:
         return iter(self.names)
 
     def name(self, label: int) -> str:
+        if not 0 <= label < len(self.names):
+            raise UsageError(f"there is no symbol of label {label}: they go from 0 to {len(self.names) - 1}")
         return self.names[label]
 
     def labels(self, names: Iterable[str]) -> list[int]:

@@ -59,6 +59,7 @@ def write_openfst(automaton: Automaton, inputs: Symbols | None = None, outputs: 
     0 1 1 2 0.5
     1
     """
+    automaton.require_one("write_openfst")
     automaton = trim(automaton)
     structure = automaton.structure
     starts = torch.nonzero(automaton.start > -torch.inf)[:, 0].tolist()

@@ -7,12 +7,14 @@ from typing import Any
 
 
 def address(array: Any) -> ctypes.c_void_p:
-    """Where the memory of a tensor or NumPy array begins; the caller must hold the array while it is used."""
+    """Where the memory of a tensor or NumPy array begins, nowhere for None; the caller holds it while it is used."""
+    if array is None:
+        return ctypes.c_void_p(None)
     return ctypes.c_void_p(array.ctypes.data if hasattr(array, "ctypes") else array.data_ptr())
 
 
 def call(function: Any, *arguments: Any) -> None:
-    """Call a kernel with arrays and whole numbers; None is no array. Arrays lie in one stretch of memory."""
+    """Call a kernel with whole numbers, and arrays that lie row by row in one stretch of memory."""
     for one in arguments:
         if hasattr(one, "data_ptr"):
             assert one.is_contiguous(), one.shape

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..kernels import library
+from ..kernels.at import call
 from ..recipe.draws import mix
 
 WORD, DIGITS = 64, 16
@@ -32,7 +33,7 @@ def draw_mask(key: int, keep: float, first: int, examples: int, outputs: int, wo
     if kernels is None:
         return _mask(keys.tolist(), share, begin, count).view(examples, outputs, words)
     mask = torch.empty(examples, outputs, words, dtype=torch.int64)
-    kernels.dropconnect_mask(_at(keys), *map(ctypes.c_int64, (share, begin, count)), _at(mask))
+    call(kernels.dropconnect_mask, keys, share, begin, count, mask)
     return mask
 
 
@@ -54,7 +55,7 @@ class _MaskedProduct(torch.autograd.Function):
             return torch.cat([torch.bmm(m * w, v.unsqueeze(2)).squeeze(2) for m, v in _pieces(mask, w, x)])
         x, w = x.contiguous(), w.contiguous()
         y = x.new_empty(len(x), len(w))
-        kernels.dropconnect_forward(_at(x), _at(w), _at(mask), *_sizes(mask), _at(y))
+        call(kernels.dropconnect_forward, x, w, mask, *mask.shape, y)
         return y
 
     @staticmethod
@@ -74,10 +75,10 @@ class _MaskedProduct(torch.autograd.Function):
         x, w = x.contiguous(), w.contiguous()
         if ctx.needs_input_grad[0]:
             of_x = torch.empty_like(x)
-            kernels.dropconnect_input(_at(gradient), _at(w), _at(mask), *_sizes(mask), _at(of_x))
+            call(kernels.dropconnect_input, gradient, w, mask, *mask.shape, of_x)
         if ctx.needs_input_grad[1]:
             of_w = torch.empty_like(w)
-            kernels.dropconnect_weight(_at(gradient), _at(x), _at(mask), *_sizes(mask), _at(of_w))
+            call(kernels.dropconnect_weight, gradient, x, mask, *mask.shape, of_w)
         return of_x, of_w, None
 
 
@@ -97,15 +98,6 @@ def _pieces(mask: Tensor, w: Tensor, *rows: Tensor) -> Any:
 def _kernels_for(x: Tensor, w: Tensor) -> ctypes.CDLL | None:
     fits = x.device.type == "cpu" and x.dtype == w.dtype == torch.float32
     return library("dropconnect") if fits else None
-
-
-def _at(tensor: Tensor) -> ctypes.c_void_p:
-    """The address of a tensor's memory, while the caller holds the tensor."""
-    return ctypes.c_void_p(tensor.data_ptr())
-
-
-def _sizes(mask: Tensor) -> map[ctypes.c_int64]:
-    return map(ctypes.c_int64, mask.shape)
 
 
 def _mask(keys: list[int], share: int, begin: int, count: int) -> Tensor:

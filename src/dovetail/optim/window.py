@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..kernels import library
+from ..kernels.at import address, call
 from .foreach import Foreach, Tensors, dense
 
 
@@ -44,10 +45,11 @@ class LocalAdagrad(Foreach):
             if place + 1 < window:
                 rest = [*self.remembered(parameters, f"square{place + 1}")]
         else:
-            rest, share = [*self.remembered(parameters, "before")], 1 - (place + 1) / window
+            before = self.remembered(parameters, "before")
+            rest, share = [*before], 1 - (place + 1) / window
             if place == 0:
-                for before, sums in zip(self.remembered(parameters, "before"), newest, strict=True):
-                    torch.sub(sums, group["k"], out=before)
+                for last, sums in zip(before, newest, strict=True):
+                    torch.sub(sums, group["k"], out=last)
         if place == 0:
             for sums in newest:
                 sums.fill_(group["k"])
@@ -63,8 +65,8 @@ class LocalAdagrad(Foreach):
                 for later, earlier in zip(squares[:0:-1], squares[-2::-1], strict=True):
                     earlier.add_(later)
             else:
-                places = (ctypes.c_void_p * window)(*(square.data_ptr() for square in squares))
-                kernels.local_adagrad_turn(places, ctypes.c_int64(window), ctypes.c_int64(squares[0].numel()))
+                places = torch.tensor([square.data_ptr() for square in squares])
+                call(kernels.local_adagrad_turn, places, window, squares[0].numel())
 
 
 def step(
@@ -73,7 +75,7 @@ def step(
     """newest += g^2, which is also put into `square`; w -= rate g / sqrt(newest + share rest)."""
     kernels = _kernels_for(w, g, newest, *(tensor for tensor in (square, rest) if tensor is not None))
     if kernels is not None:
-        places = (ctypes.c_void_p(None if t is None else t.data_ptr()) for t in (w, g, newest, square, rest))
+        places = map(address, (w, g, newest, square, rest))  # they may lie channels last, all alike
         kernels.local_adagrad_step(*places, ctypes.c_float(share), ctypes.c_float(rate), ctypes.c_int64(w.numel()))
         return
     newest.add_(torch.mul(g, g, out=square) if square is not None else g * g)

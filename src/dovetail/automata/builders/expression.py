@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
 
 from ...recipe.errors import UsageError
 from ..automaton import Automaton
-from ..operations import closure, concat, determinize, minimize, remove_epsilon, trim, union
-from ..structure import EPSILON
+from ..operations import concat, determinize, minimize, remove_epsilon, trim, union
+from ..structure import Structure
 from ..symbols import Symbols
 
+MOST = 1000  # repetitions
 SPECIAL = "()[]{}<>|*+?.\\"
 
 
@@ -30,6 +35,20 @@ def smallest(automaton: Automaton) -> Automaton:
     """The same readings, each once, with as few states as there can be."""
     once = determinize(remove_epsilon(trim(automaton)), "max")
     return minimize(once) if once.arcs else once
+
+
+def _again(automaton: Automaton) -> Automaton:
+    """Once or more, of an automaton that is `smallest`: from each end go on as from the beginning.
+
+    Unlike by `closure`, nothing read any number of times makes no cycle of arcs that read nothing.
+    """
+    old = automaton.structure
+    ends = torch.nonzero(automaton.final > -torch.inf)[:, 0].tolist()
+    first = np.flatnonzero(old.source == int(automaton.start.argmax()))
+    source = np.concatenate([old.source, *(np.full(len(first), end) for end in ends)])
+    columns = [np.concatenate([part, *[part[first]] * len(ends)]) for part in (old.target, old.input, old.output)]
+    weight = automaton.weight.new_zeros(len(source))
+    return replace(automaton, structure=Structure.of(old.states, source, *columns), weight=weight)
 
 
 class _Reader:
@@ -78,7 +97,8 @@ class _Reader:
                 more = [union(one, nothing)] * (most - least)
                 one = concat(*[one] * least, *more) if most else nothing
             else:
-                one = union(one, nothing) if sign == "?" else closure(smallest(one), int(sign == "+"))
+                often = one if sign == "?" else _again(smallest(one))
+                one = often if sign == "+" else union(often, nothing)
             one = smallest(one)
         return one
 
@@ -91,6 +111,8 @@ class _Reader:
         counts = int(least), int(most if comma else least)
         if counts[0] > counts[1]:
             self.fail(f"from {counts[0]} to {counts[1]} is no range", begun)
+        if counts[1] > MOST:
+            self.fail(f"at most {MOST:,} repetitions can be written out", begun)
         return counts
 
     def atom(self) -> Automaton:
@@ -151,8 +173,5 @@ class _Reader:
             raise
 
     @staticmethod
-    def one_of(labels: object) -> Automaton:
-        return Automaton.of(2, [(0, 1, label) for label in labels], final=1)  # type: ignore[attr-defined]
-
-
-__all__ = ["EPSILON", "expression", "smallest"]
+    def one_of(labels: Iterable[int]) -> Automaton:
+        return Automaton.of(2, [(0, 1, label) for label in labels], final=1)

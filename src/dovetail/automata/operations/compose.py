@@ -29,6 +29,8 @@ def compose(first: Automaton, second: Automaton) -> Automaton:
     >>> ranked(compose(letters, words))[0][0]
     Path(arcs=[0, 1], labels=[0, 2], outputs=[9], score=11.5)
     """
+    first.require_one("compose")
+    second.require_one("compose")
     sides = first.structure.packed(Outgoing.of), second.structure.packed(Outgoing.by_input)
     starts = [np.flatnonzero((one.start > -torch.inf).numpy()) for one in (first, second)]
     find = _by_kernel if library("compose") is not None else _in_python

@@ -30,6 +30,9 @@ def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", m
     >>> determinize(a, "max")
     Automaton(2 states, 2 arcs)
     """
+    automaton.require_one("determinize")
+    if semiring not in ("log", "max"):
+        raise UsageError(f"determinize: semiring is log or max, not '{semiring}'")
     structure = automaton.structure
     if ((structure.input == EPSILON) & (structure.output == EPSILON)).any():
         raise UsageError("determinize: arcs neither read nor write; take remove_epsilon first")

@@ -22,6 +22,7 @@ def push(automaton: Automaton) -> Automaton:
     >>> a.weight, a.start[0], a.final[2]
     (tensor([0., 0.]), tensor(6.), tensor(0.))
     """
+    automaton.require_one("push")
     automaton = trim(automaton)
     best = _to_the_end(automaton)
     source, target = (torch.from_numpy(part) for part in (automaton.structure.source, automaton.structure.target))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ...recipe.errors import UsageError
 from ..automaton import Automaton, beside
 from ..structure import EPSILON, Indices, Structure
 
@@ -20,7 +22,7 @@ def union(*automata: Automaton) -> Automaton:
     >>> total(union(one, two)).exp()
     tensor([2.])
     """
-    return _as_one(beside(automata))
+    return _as_one(_each(automata, "union"))
 
 
 def concat(*automata: Automaton) -> Automaton:
@@ -31,7 +33,7 @@ def concat(*automata: Automaton) -> Automaton:
     >>> ranked(concat(one, two, one))[0][0].labels
     [0, 1, 0]
     """
-    both = _as_one(beside(automata))
+    both = _as_one(_each(automata, "concat"))
     firsts = np.cumsum([0, *(one.states for one in automata)])
     joints = [
         (firsts[i] + end, firsts[i + 1] + begin)
@@ -65,12 +67,21 @@ def closure(automaton: Automaton, least: int = 0) -> Automaton:
     if least:
         return concat(automaton, closure(automaton))
     hub = Automaton.of(1, [], start=0, final=0).to(automaton.start.dtype)
-    both = _as_one(beside([hub, automaton]))
+    both = _as_one(_each([hub, automaton], "closure"))
     begins, ends = (torch.from_numpy(_usable(scores) + 1) for scores in (automaton.start, automaton.final))
     source = np.concatenate([np.zeros(len(begins), np.int64), ends.numpy()])
     target = np.concatenate([begins.numpy(), np.zeros(len(ends), np.int64)])
     joined = _with_arcs(both, source, target, torch.cat([both.start[begins], both.final[ends]]))
     return replace(joined, start=_only_first(both.start), final=_only_first(both.final))
+
+
+def _each(automata: Sequence[Automaton], operation: str) -> Automaton:
+    """Side by side, each of them one; raises `UsageError` where there are none."""
+    if not automata:
+        raise UsageError(f"{operation} takes one automaton at least")
+    for one in automata:
+        one.require_one(operation)
+    return beside(automata)
 
 
 def _as_one(automata: Automaton) -> Automaton:
