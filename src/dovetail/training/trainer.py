@@ -198,7 +198,8 @@ class Trainer:
         """Test the last weights, write the closing line of metrics, and last the model, whose file ends the run."""
         figures: dict[str, Any] = {}
         with self.as_tested():
-            system, weights = self._best() if self.recipe.stop else (self.system, self.replicas.weights())
+            best = self.recipe.stop and math.isfinite(self.state.best)  # else none was ever judged to be
+            system, weights = self._best() if best else (self.system, self.replicas.weights())
             if len(self.source.part("test")):
                 statistics = self._judge("test", system)
                 figures = {**system.objective.summary(statistics), "count": int(statistics["count"])}
