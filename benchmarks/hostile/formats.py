@@ -14,9 +14,9 @@ from safetensors.torch import load as load_tensors
 
 import dovetail as dt
 from dovetail.data.array_files import read_array
-from dovetail.data.columns import read_table
 from dovetail.data.folder import read_images
 from dovetail.data.idx import read_idx
+from dovetail.data.tabular import read_table
 from dovetail.recipe.recipe import load, parse, shipped
 from dovetail.training import Trainer
 from dovetail.training.run import make_source

@@ -71,13 +71,15 @@ SETTINGS: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.stages([[2], [3, [4, 1]]], after=[dt.tanh()], init="he"), (2, 8, 8)),
     (dt.inception(2, [1, 3], [1, 2], 1, after=[dt.batchnorm(), dt.tanh()]), (2, 5, 4)),
     (dt.heads(main=[dt.linear(3), dt.tanh(), dt.linear(2)], side=[dt.linear(2)]), (5,)),
+    (dt.lstm(3, both=True), (4, 2)),
 ]
+OF_SEQUENCES = {"embedding", "indicators", "segments", "sweep"}  # alone: in test_sequences
 
 
 def test_every_layer_has_a_row() -> None:
     assert {part.name for part in layer if part.function.__module__.startswith("dovetail.")} == {
         spec.name for spec, _ in SETTINGS
-    }
+    } | OF_SEQUENCES
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from data.making import says
 
-from dovetail.data.columns import Columns
 from dovetail.data.encode import encode, learn, natural
+from dovetail.data.tabular import Columns
 from dovetail.recipe.facts import Column, Input
 
 

@@ -12,9 +12,9 @@ from data.making import says
 from PIL import Image
 
 import dovetail as dt
-from dovetail.data.columns import read_table
 from dovetail.data.encode import encode
 from dovetail.data.reading import check_array, read
+from dovetail.data.tabular import read_table
 from dovetail.recipe.facts import Column, Input
 
 GREY = Input("image", [1, 4, 3], "uint8", [100.0], [50.0])

@@ -4,7 +4,13 @@ from .arrays import arrays
 from .digits import digits
 from .folder import folder
 from .idx import idx, mnist
+from .lines import amounts, digit_strings
 from .noise import noise
 from .table import cancer, diabetes, table
+from .tagged import columns
+from .words import words
 
-__all__ = ["arrays", "cancer", "diabetes", "digits", "folder", "idx", "mnist", "noise", "table"]
+__all__ = [
+    "amounts", "arrays", "cancer", "columns", "diabetes", "digit_strings", "digits", "folder", "idx", "mnist", "noise",
+    "table", "words",
+]  # fmt: skip

@@ -14,6 +14,7 @@ from .source import Examples, Fetched
 
 Parts = Callable[[int], list[range]]
 Order = Callable[[int], Tensor]
+POOL = 32  # batches among which sequences of similar length are put together
 
 
 class Batches:
@@ -21,7 +22,8 @@ class Batches:
 
     `parts` says which of a batch's rows this process sees, a function from their count to a range for each
     micro-batch; without it there is one, of all. `order` says which examples an epoch sees one after another; it
-    is asked when the epoch before is over. Without it each is seen once, in a random order.
+    is asked when the epoch before is over. Without it each is seen once, in a random order; sequences so that those of
+    a batch are about as long as one another, which of POOL batches together are seen in a random order.
 
     >>> from dovetail.data.source import InMemory
     >>> five = InMemory(torch.arange(5), torch.arange(5))
@@ -48,7 +50,14 @@ class Batches:
         return self._order[step]
 
     def _shuffled(self, epoch: int) -> Tensor:
-        return torch.randperm(len(self.examples), generator=generator(self.seed, "order", epoch))
+        g = generator(self.seed, "order", epoch)
+        order = torch.randperm(len(self.examples), generator=g)
+        if self.examples.lengths is None:
+            return order
+        pools = torch.split(order, POOL * self.batch)
+        order = torch.cat([pool[self.examples.lengths[pool].argsort(stable=True)] for pool in pools])
+        *batches, last = torch.split(order, self.batch)  # which may be smaller, and stays the last
+        return torch.cat([*(batches[i] for i in torch.randperm(len(batches), generator=g)), last])
 
     def size(self, t: int) -> int:
         """How many examples step t sees, over all processes."""

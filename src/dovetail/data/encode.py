@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..recipe.errors import DataError, nearest
 from ..recipe.facts import Column, Input
-from .columns import Columns, number
+from .tabular import Columns, number
 
 
 def learn(table: Columns, names: list[str], categorical: list[str], train: Tensor, missing: str, scale: bool) -> Input:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ..recipe.facts import Input
+from ..recipe.sequences import Sequences
 
 
 class Prepare:
@@ -20,7 +24,7 @@ class Prepare:
     """
 
     def __init__(self, input: Input, device: torch.device, dtype: torch.dtype) -> None:
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.fields = device, dtype, tuple(input.fields)
         self.scale: float | Tensor = 1.0
         self.shift: float | Tensor = 0.0
         mean, deviation = input.mean, input.deviation
@@ -34,7 +38,10 @@ class Prepare:
         self.plain = not deviation
         self.range = 255.0 if input.dtype == "uint8" else 1.0
 
-    def __call__(self, raw: Tensor) -> Tensor:
+    def __call__(self, raw: Any) -> Any:
+        if isinstance(raw, Sequences):  # whole numbers stay what they are
+            kept = replace(raw, fields=self.fields)
+            return kept.to(self.device, non_blocking=True) if self.fields else kept.having(self(raw.values))
         x = raw.to(self.device, self.dtype, non_blocking=True)
         if self.plain:
             return x

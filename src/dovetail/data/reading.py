@@ -13,16 +13,19 @@ from torch import Tensor
 
 from ..recipe.errors import DataError
 from ..recipe.facts import Input
+from ..recipe.sequences import joined
 from .array_files import read_array
 from .arrays import finite
-from .columns import Columns, cell, read_table
 from .encode import encode
 from .folder import read_images
+from .sentences import given_sentences, read_sentences
 from .statistics import border_brightness
+from .tabular import Columns, cell, read_table
+from .templates import numbered
 
 
-def read(input: Input, paths: Sequence[Path], invert: bool = False) -> tuple[list[str], Tensor]:
-    """Names and stored values (N, ...) of images, of the rows of CSV or Parquet files, or of .npy arrays.
+def read(input: Input, paths: Sequence[Path], invert: bool = False) -> tuple[list[str], Any]:
+    """Names and stored values (N, ...) of images, of the rows of CSV or Parquet files, of .npy arrays, or of sentences.
 
     `invert` swaps light and dark of images. Raises `DataError`, naming the file, for what cannot be read.
     """
@@ -37,14 +40,16 @@ def read(input: Input, paths: Sequence[Path], invert: bool = False) -> tuple[lis
             _warn_of_background(path, piece, input.border)
         names += [str(path)] if len(piece) == 1 else [f"{path}:{row}" for row in range(1, len(piece) + 1)]
         pieces.append(piece)
-    return names, torch.cat(pieces)
+    return names, joined(pieces)
 
 
-def _stored(input: Input, path: Path) -> Tensor:
+def _stored(input: Input, path: Path) -> Any:
     if path.suffix.lower() == ".npy" or input.form == "array":
         return check_array(input, read_array(Path(), str(path)), str(path))
     if input.form == "table":
         return encode(read_table(path), input)
+    if input.form == "sequence":
+        return numbered(read_sentences(path, input.names, input.aim), input)
     channels, *size = input.shape
     return torch.stack(read_images([path], channels, size, input.fit))
 
@@ -57,8 +62,10 @@ def _warn_of_background(path: Path, images: Tensor, border: float) -> None:
         print(remark, file=sys.stderr)
 
 
-def check_array(input: Input, inputs: Any, name: str = "inputs") -> Tensor:
-    """An array given in Python as stored values (N, ...); raises `DataError` where its shape or values do not fit."""
+def check_array(input: Input, inputs: Any, name: str = "inputs") -> Any:
+    """An array given in Python as stored values (N, ...), or sentences; raises `DataError` where they do not fit."""
+    if input.form == "sequence":
+        return numbered(given_sentences(inputs, input.known), input)
     if isinstance(inputs, Tensor):
         inputs = (inputs.float() if inputs.dtype == torch.bfloat16 else inputs).detach().cpu().numpy()
     try:

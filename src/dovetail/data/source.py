@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,13 +15,14 @@ from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Target
 
 PARTS = ("train", "validation", "test")
-Fetched = tuple[Tensor, Tensor, Tensor | None]
+Fetched = tuple[Any, Any, Tensor | None]  # inputs and targets, tensors or sequences, and weights
 
 
 class Examples(ABC):
     """One part of a source; `slow` where fetching takes so long that the next batch is better fetched meanwhile."""
 
     slow = False
+    lengths: Tensor | None = None  # how long each is, where they are sequences
 
     @abstractmethod
     def __len__(self) -> int: ...

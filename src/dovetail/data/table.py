@@ -13,12 +13,12 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Target
-from .columns import Columns, read_table
 from .encode import encode, learn, natural
 from .faults import Faults, Most, OnError
 from .source import Examples, InMemory, Source, fingerprint, relabelled, shape_text, sizes
 from .split import Share, split
 from .statistics import class_target, number_target
+from .tabular import Columns, read_table
 
 Missing = Literal["error", "mean", "indicator", "drop"]
 Task = Literal["auto", "class", "labels", "numbers"]

@@ -9,15 +9,20 @@ from .dropout import dropout, gaussian_noise
 from .heads import heads
 from .initialization import glorot, he, lecun, normal, sparse, uniform
 from .linear import linear
+from .lookup import embedding, indicators
 from .normalization import batchnorm, layernorm, localnorm
 from .pooling import avgpool, globalpool, maxpool, subsample
 from .rbf import rbf
+from .recurrent import lstm
+from .segments import segments
 from .shape import flatten, pad, reshape
+from .sweep import sweep
 from .table import table_conv
 
 __all__ = [
-    "avgpool", "batchnorm", "branch", "chain", "conv", "dropconnect", "dropout", "elu", "flatten", "gaussian_noise",
-    "gelu", "globalpool", "glorot", "he", "heads", "inception", "layernorm", "leaky_relu", "lecun", "linear",
-    "localnorm", "maxout", "maxpool", "normal", "pad", "rbf", "relu", "repeat", "reshape", "residual", "scaled_tanh",
-    "sigmoid", "softplus", "sparse", "stages", "subsample", "table_conv", "tanh", "uniform",
+    "avgpool", "batchnorm", "branch", "chain", "conv", "dropconnect", "dropout", "elu", "embedding", "flatten",
+    "gaussian_noise", "gelu", "globalpool", "glorot", "he", "heads", "inception", "indicators", "layernorm",
+    "leaky_relu", "lecun", "linear", "localnorm", "lstm", "maxout", "maxpool", "normal", "pad", "rbf", "relu",
+    "repeat", "reshape", "residual", "scaled_tanh", "segments", "sigmoid", "softplus", "sparse", "stages",
+    "subsample", "sweep", "table_conv", "tanh", "uniform",
 ]  # fmt: skip

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from ..recipe import layer
-from ..recipe.build import build_and_push, build_chain, shape_text
-from ..recipe.spec import Layers
+from ..recipe.build import build_and_push, build_chain, chained, shape_text, told_of
+from ..recipe.sequences import Sequences, values_of
+from ..recipe.spec import Layers, sees_time
 
 
 @layer
+@sees_time
 def chain(x: Tensor, layers: Layers) -> nn.Module:
     """One layer after the other; in a recipe a nested list says the same.
 
@@ -32,12 +34,13 @@ class Residual(nn.Module):
         self.body = body
         self.shortcut = shortcut
 
-    def forward(self, x: Tensor) -> Tensor:
-        own: Tensor = self.body(x)
-        return own + (x if self.shortcut is None else self.shortcut(x))
+    def forward(self, x: Any) -> Any:
+        own, past = self.body(x), x if self.shortcut is None else self.shortcut(x)
+        return own.having(own.values + past.values) if isinstance(own, Sequences) else own + past
 
 
 @layer
+@sees_time
 def residual(x: Tensor, layers: Layers, shortcut: Layers | None = None) -> nn.Module:
     """Add what the layers make of the input to the input, y = x + f(x), or to a shortcut of it, y = s(x) + f(x).
 
@@ -50,10 +53,10 @@ def residual(x: Tensor, layers: Layers, shortcut: Layers | None = None) -> nn.Mo
     """
     body, out = build_and_push(layers, x, ".residual")
     other, past = (None, x) if shortcut is None else build_and_push(shortcut, x, ".residual.shortcut")
-    if out.shape != past.shape:
+    if values_of(out).shape != values_of(past).shape:
         remedy = "give a shortcut, e.g. a conv with kernel 1" if shortcut is None else "make both alike"
         raise ValueError(f"cannot add {shape_text(out)} to {shape_text(past)}: {remedy}")
-    return Residual(body, other)
+    return told_of(Residual(body, other), x)
 
 
 class Branch(nn.Module):
@@ -64,12 +67,19 @@ class Branch(nn.Module):
         self.branches = nn.ModuleList(branches)
         self.join = join
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Any:
         outputs = [branch(x) for branch in self.branches]
+        first = outputs[0]
+        if isinstance(first, Sequences):
+            return first.having(self._joined([output.values for output in outputs]))
+        return self._joined(outputs)
+
+    def _joined(self, outputs: list[Tensor]) -> Tensor:
         return torch.cat(outputs, 1) if self.join == "concatenate" else torch.stack(outputs).sum(0)
 
 
 @layer
+@sees_time
 def branch(
     x: Tensor,
     branches: Annotated[list[Layers], Field(min_length=1)],
@@ -88,16 +98,17 @@ def branch(
     if not branches:
         raise ValueError("needs one branch at least")
     built = [build_and_push(specs, x, f".branch[{index}]") for index, specs in enumerate(branches)]
-    shapes = [out.shape for _, out in built]
+    shapes = [values_of(out).shape for _, out in built]
     alike = {(shape[0], *shape[2:]) if join == "concatenate" else tuple(shape) for shape in shapes}
     if len(alike) > 1:
         texts = ", ".join(shape_text(out) for _, out in built)
         axes = "sizes beside the channels" if join == "concatenate" else "shapes"
         raise ValueError(f"cannot {join} branches that end in {texts}: their {axes} must agree")
-    return Branch([module for module, _ in built], join)
+    return told_of(Branch([module for module, _ in built], join), x)
 
 
 @layer
+@sees_time
 def repeat(x: Tensor, layers: Layers, times: Annotated[int, Field(gt=0)]) -> nn.Module:
     """The same chain several times over, each time with parameters of its own and sized for what the one before leaves.
 
@@ -106,8 +117,8 @@ def repeat(x: Tensor, layers: Layers, times: Annotated[int, Field(gt=0)]) -> nn.
     >>> sum(p.numel() for p in network.parameters())
     176
     """
-    modules = []
+    modules, first = [], x
     for _ in range(times):
         module, x = build_and_push(layers, x, ".repeat")
         modules.append(module)
-    return nn.Sequential(*modules)
+    return chained(modules, first)

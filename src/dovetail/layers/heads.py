@@ -8,15 +8,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..recipe import layer
-from ..recipe.build import build_and_push
-from ..recipe.spec import Layers
+from ..recipe.build import build_and_push, told_of
+from ..recipe.spec import Layers, sees_time
 
 
 class Heads(NamedTuple):
     """A network's main output, and side outputs with the weights of their losses."""
 
-    main: Tensor
-    sides: tuple[tuple[Tensor, float], ...]
+    main: Any  # a tensor, or sequences
+    sides: tuple[tuple[Any, float], ...]
 
 
 def main_of(output: Any) -> Any:
@@ -31,16 +31,16 @@ class Forked(nn.Module):
         super().__init__()
         self.side, self.main, self.weight = side, main, weight
 
-    def forward(self, x: Tensor) -> Tensor | Heads:
+    def forward(self, x: Any) -> Any:
         if not self.training:
-            answer: Tensor = self.main(x)
-            return answer
+            return self.main(x)
         side, output = self.side(x), self.main(x)
         further = output.sides if isinstance(output, Heads) else ()
         return Heads(main_of(output), ((side, self.weight), *further))
 
 
 @layer
+@sees_time
 def heads(x: Tensor, main: Layers, side: Layers, weight: Annotated[float, Field(ge=0)] = 0.3) -> nn.Module:
     """Put an auxiliary head beside the rest of the network: loss = loss(main) + weight * loss(side).
 
@@ -53,8 +53,5 @@ def heads(x: Tensor, main: Layers, side: Layers, weight: Annotated[float, Field(
     >>> network(torch.zeros(5, 4)).sides[0][0].shape, network.eval()(torch.zeros(5, 4)).shape
     (torch.Size([5, 2]), torch.Size([5, 2]))
     """
-    return Forked(
-        build_and_push(side, x, ".heads.side")[0],
-        build_and_push(main, x, ".heads.main")[0],
-        weight,
-    )
+    beside = build_and_push(side, x, ".heads.side")[0]
+    return told_of(Forked(beside, build_and_push(main, x, ".heads.main")[0], weight), x)

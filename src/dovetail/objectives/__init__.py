@@ -4,5 +4,10 @@ from .classification import hinge, logistic, multilabel, softmax
 from .nearest import nearest
 from .objective import Objective
 from .regression import absolute, huber, squares
+from .sequence import crf
+from .strings import automaton, ctc
 
-__all__ = ["Objective", "absolute", "hinge", "huber", "logistic", "multilabel", "nearest", "softmax", "squares"]
+__all__ = [
+    "Objective", "absolute", "automaton", "crf", "ctc", "hinge", "huber", "logistic", "multilabel", "nearest",
+    "softmax", "squares",
+]  # fmt: skip

@@ -82,6 +82,10 @@ class Classifier(Objective):
             figures[f"top{self.top}_error"] = float(statistics["top_wrong"]) / count
         return figures
 
+    def details(self, statistics: Statistics) -> dict[str, Any]:
+        """`confusion`: how often each class (row) was taken for each (column)."""
+        return {"confusion": statistics["confusion"].long().tolist()} if "confusion" in statistics else {}
+
     def describe(self, output: Tensor) -> list[dict[str, Any]]:
         best = self.probabilities(output).max(1)
         decided, sure = best.indices.tolist(), best.values.tolist()

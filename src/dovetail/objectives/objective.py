@@ -15,8 +15,8 @@ Statistics = dict[str, Tensor]
 class Objective(nn.Module):
     """An output model: how far an output is from its target, what is decided from it, and how good decisions are.
 
-    Shapes: `output` (N, ...) is the network's, `target` (N, ...) the data's; `loss` and `count` give (N,). It computes
-    in float32 or better. Subclasses may own parameters.
+    Shapes: `output` (N, ...) is the network's, `target` (N, ...) the data's, either may be `Sequences`; `loss` and
+    `count` give (N,). It computes in float32 or better. Subclasses may own parameters.
     """
 
     width: int | None = None
@@ -42,6 +42,10 @@ class Objective(nn.Module):
     def summary(self, statistics: Statistics) -> dict[str, float]:
         """Figures from the sums; the first is the one that tells better from worse (lower is better)."""
 
+    def details(self, statistics: Statistics) -> dict[str, Any]:
+        """More than figures, JSON-ready, for `test --json`."""
+        return {}
+
     def pool(self, outputs: Sequence[Tensor]) -> Tensor:
         """One output from those of several networks, for their vote: the mean, unless the objective knows better."""
         return torch.stack(list(outputs)).mean(0)
@@ -55,7 +59,7 @@ class Objective(nn.Module):
         return f"(N, {self.width})"
 
     def fits(self, shape: torch.Size) -> bool:
-        """Whether an output of this shape can be judged."""
+        """Whether an output of this shape can be judged; of sequences it is the shape of their places."""
         return len(shape) == 2 and shape[1] == self.width
 
 

@@ -10,7 +10,7 @@ from .spec import Kind
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-layer: Kind[Tensor, nn.Module] = Kind("layer", "layers")
+layer: Kind[Any, nn.Module] = Kind("layer", "layers")  # of a tensor, or of sequences
 init: Kind[Any, Callable[..., Any]] = Kind("init", "inits")
 objective: Kind[Any, nn.Module] = Kind("objective", "objectives")
 rule: Kind[Any, Any] = Kind("rule", "rules")

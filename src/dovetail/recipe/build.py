@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .errors import DovetailError, RecipeError
 from .place import Place
+from .sequences import Sequences
 from .spec import Spec
 
 
@@ -58,7 +59,39 @@ def specimen_like(example: Tensor) -> Tensor:
     return torch.empty((2, *example.shape[1:]), dtype=example.dtype, device="meta")
 
 
-def build_chain(specs: Sequence[Spec], x: Tensor, at: str = "") -> nn.Sequential:
+class Chain(nn.Sequential):
+    """Layers one after the other on sequences: one whose `sees_time` is true takes them as such, any other each place
+    as an example."""
+
+    sees_time = True
+
+    def forward(self, x: Any) -> Any:
+        for module in self:
+            x = through(module, x)
+        return x
+
+
+def through(module: Callable[[Any], Any], x: Any) -> Any:
+    """What a layer makes of a tensor, or of sequences."""
+    if isinstance(x, Tensor):
+        return module(x)
+    if not getattr(module, "sees_time", False):
+        return x.having(module(x.values))
+    return module.specimen(x) if x.values.is_meta and hasattr(module, "specimen") else module(x)
+
+
+def chained(modules: Iterable[nn.Module], x: Any) -> nn.Sequential:
+    """One layer after the other, for inputs like x."""
+    return Chain(*modules) if isinstance(x, Sequences) else nn.Sequential(*modules)
+
+
+def told_of(module: nn.Module, x: Any) -> nn.Module:
+    """A module that holds chains, which sees time where they were built for sequences."""
+    module.sees_time = isinstance(x, Sequences)
+    return module
+
+
+def build_chain(specs: Sequence[Spec], x: Any, at: str = "") -> nn.Sequential:
     """Build specs one after the other, each from the specimen that the one before leaves.
 
     Combinators call this on their inner chains; `at` is what they add to the path in an error (".branch[1]").
@@ -66,18 +99,18 @@ def build_chain(specs: Sequence[Spec], x: Tensor, at: str = "") -> nn.Sequential
     return build_and_push(specs, x, at)[0]
 
 
-def build_and_push(specs: Sequence[Spec], x: Tensor, at: str = "") -> tuple[nn.Sequential, Tensor]:
+def build_and_push(specs: Sequence[Spec], x: Any, at: str = "") -> tuple[nn.Sequential, Any]:
     """`build_chain`, and the specimen that comes out at the end."""
-    modules = []
+    modules, first = [], x
     for index, spec in enumerate(specs):
-        if not isinstance(x, Tensor):
+        if not isinstance(x, Tensor | Sequences):
             wrong = BuildError(
                 "the layer before it ends the network: put this one into its main chain", spec.name, spec.place
             )
             wrong.path = f"{at}[{index}]"
             raise wrong
         try:
-            module = spec.make(x)
+            module = spec.make(_told(spec, x))
             x = push(module, x)
         except BuildError as error:
             error.path = f"{at}[{index}]{error.path}"
@@ -89,21 +122,31 @@ def build_and_push(specs: Sequence[Spec], x: Tensor, at: str = "") -> tuple[nn.S
             raise wrong from error
         spec_of[module] = spec
         modules.append(module)
-    return nn.Sequential(*modules), x
+    return chained(modules, first), x
 
 
-def push(module: nn.Module, x: Tensor) -> Tensor:
+def _told(spec: Spec, x: Any) -> Any:
+    """What a layer is told of its input: of sequences a batch of two places, unless it looks along time."""
+    if isinstance(x, Tensor) or spec.part.sees_time:
+        return x
+    if x.fields:
+        raise ValueError(f"takes numbers, not words: put indicators or an embedding before {spec.name}")
+    return x.values[:2]
+
+
+def push(module: nn.Module, x: Any) -> Any:
     """The module's output for a meta specimen, whatever device its parameters are on.
 
     A module whose forward cannot run on the meta device says its own `specimen(x)`.
     """
-    own: Callable[[Tensor], Tensor] | None = getattr(module, "specimen", None)
+    if isinstance(x, Sequences) and not getattr(module, "sees_time", False):
+        return x.having(push(module, x.values))
+    own: Callable[[Any], Any] | None = getattr(module, "specimen", None)
     if own is not None:
         return own(x)
     with torch.no_grad():
         tensors = {name: tensor.to("meta") for name, tensor in _tensors(module)}
-        output: Any = torch.func.functional_call(module, tensors, (x,))
-    return output  # type: ignore[no-any-return]
+        return torch.func.functional_call(module, tensors, (x,))
 
 
 def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
@@ -112,7 +155,9 @@ def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
 
 
 def shape_text(x: Any) -> str:
-    """`(N, 20, 12, 12)`: a shape whose first axis is the batch."""
+    """`(N, 20, 12, 12)`: a shape whose first axis is the batch; of sequences `(N, T, 20)`, T being various."""
+    if isinstance(x, Sequences):
+        return "(" + ", ".join(["N", "T", *map(str, x.values.shape[1:])]) + ")"
     if isinstance(x, Tensor):
         return "(" + ", ".join(["N", *map(str, x.shape[1:])]) + ")"
     return type(x).__name__

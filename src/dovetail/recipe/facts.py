@@ -12,12 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 class Target:
     """What there is to predict.
 
-    form: `class` (one of `width` classes, an integer), `labels` (`width` yes/no answers, 0 or 1 each) or
-    `numbers` (`width` real components). `names` are the classes, labels or columns; `counts` how often each class or
-    label occurs in the training part; `mean` and `deviation` the training part's, a component each.
+    form: `class` (one of `width` classes, an integer), `tags` (a class for each place of a sequence), `string`
+    (classes one after another: of each its number and, where they are known, the places where it begins and ends),
+    `labels` (`width` yes/no answers, 0 or 1 each) or `numbers` (`width` real components). `names` are the classes,
+    labels or columns; `counts` how often each class or label occurs in the training part; `mean` and `deviation` the
+    training part's, a component each.
     """
 
-    form: Literal["class", "labels", "numbers"]
+    form: Literal["class", "tags", "string", "labels", "numbers"]
     width: int
     names: list[str] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
@@ -45,16 +47,35 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Field:
+    """What is known of a place of a sequence in one respect: a whole number, 0 where training never saw it.
+
+    `name` is the template it was made by (`word[-1]/word[0]`); `codes` are what training saw often enough, each made of
+    the numbers of its parts in their vocabularies, in order: number k stands for codes[k - 1].
+    """
+
+    name: str
+    codes: list[int]
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return len(self.codes) + 1
+
+
+@dataclass(frozen=True)
 class Input:
     """What the network sees: form, shape without the batch axis, storage type, and how it becomes float.
 
-    form: `image` (uint8, channels first), `table` (columns encoded to float32) or `array`.
+    form: `image` (uint8, channels first), `table` (columns encoded to float32), `array`, or `sequence`, whose examples
+    have various numbers of places, the longest of the training part as many as the shape tells: whole numbers, a column
+    for each of `fields`, made of the columns `names` of a file, without `aim`, by `vocabularies`.
     A stored value v enters the network as (v - mean) / deviation, one number each or one a channel.
     `missing` is the table's rule for absent values. Of images, `fit` says how a picture of another size is brought to
     the shape's, and `border` is how bright the training images' outermost pixels are on average, 0 to 255.
     """
 
-    form: Literal["image", "table", "array"]
+    form: Literal["image", "table", "array", "sequence"]
     shape: list[int]
     dtype: str
     mean: list[float] = field(default_factory=list)
@@ -63,6 +84,15 @@ class Input:
     missing: str = "error"
     fit: Literal["stretch", "crop", "pad"] = "stretch"
     border: float = 0.0
+    names: list[str] = field(default_factory=list)
+    aim: str = ""
+    fields: list[Field] = field(default_factory=list)
+    vocabularies: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def known(self) -> list[str]:
+        """The columns that there are of a new sequence."""
+        return [name for name in self.names if name != self.aim]
 
 
 @dataclass(frozen=True)

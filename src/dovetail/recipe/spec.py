@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
 
 from .errors import DovetailError, RecipeError, UsageError, nearest
 from .place import Place, fail
@@ -22,6 +22,7 @@ from .place import Place, fail
 P = ParamSpec("P")
 K = TypeVar("K", contravariant=True)
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class Part(Generic[P]):
         return next(iter(self.parameters), None)
 
     @property
+    def sees_time(self) -> bool:
+        """Whether a layer or an objective takes `Sequences` as such, not each of their places as an example."""
+        return getattr(self.function, "sees_time", False)
+
+    @property
     def summary(self) -> str:
         """The first line of the docstring."""
         return (inspect.getdoc(self.function) or "").split("\n")[0]
@@ -129,6 +135,12 @@ class Part(Generic[P]):
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}>"
+
+
+def sees_time(function: F) -> F:
+    """Marks a layer or an objective that takes `Sequences` as such; any other takes each place as an example."""
+    function.sees_time = True  # type: ignore[attr-defined]
+    return function
 
 
 _parts: dict[str, dict[str, Part[Any]]] = {}
@@ -187,7 +199,7 @@ class Of:
     chain: bool = False
 
 
-Size = Annotated[int | typing.Literal["outputs"], "size"]
+Size = Annotated[int | Literal["outputs"], "size"]
 """A width: a positive number, or `outputs`, the width that the objective asks for."""
 
 Layers = Annotated[list[Spec], Of("layer", chain=True)]

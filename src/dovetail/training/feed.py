@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from ..data.prepare import Prepare
 from ..data.source import Source
 from ..recipe.draws import Draws
 from ..recipe.recipe import Recipe
+from ..recipe.sequences import pieces
 from ..synthetic.synthesis import Synthesis
 from .machine import dtype_of
 from .relevance import Relevances
@@ -53,7 +55,7 @@ class Feed:
         if len(rows) == 1:
             return [self._batch(raw, target, weight, rows[0].start)]
         sizes = [len(row) for row in rows]
-        inputs, targets = torch.split(raw, sizes), torch.split(target, sizes)
+        inputs, targets = pieces(raw, sizes), pieces(target, sizes)
         weights = [None] * len(rows) if weight is None else torch.split(weight, sizes)
         parts = zip(rows, inputs, targets, weights, strict=True)
         return [self._batch(x, y, w, row.start) for row, x, y, w in parts]
@@ -65,7 +67,7 @@ class Feed:
             for batch, values in zip(batches, heard, strict=True):
                 self.relevances.hear(indices[batch.first : batch.first + len(values)], values)
 
-    def _batch(self, raw: Tensor, target: Tensor, weight: Tensor | None, first: int) -> Batch:
+    def _batch(self, raw: Any, target: Any, weight: Tensor | None, first: int) -> Batch:
         if self.synthesis is None:
             return Batch(self.prepare(raw), target, weight, first)
         self.draws.first = first

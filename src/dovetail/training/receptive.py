@@ -38,8 +38,8 @@ class Field:
 class Fields:
     """Follows an input through modules, each told of as it begins and as it ends."""
 
-    def __init__(self, x: Tensor) -> None:
-        self.shape = tuple(x.shape[2:])
+    def __init__(self, x: Any) -> None:
+        self.shape = tuple(x.shape[2:]) if isinstance(x, Tensor) else ()  # what of a sequence is seen is not told
         self.whole = Field(self.shape, self.shape)
         self.first = Field((1,) * len(self.shape), (1,) * len(self.shape)) if self.shape else self.whole
         self._of: dict[int, tuple[Any, Field]] = {id(x): (x, self.first)}  # the tensor is kept: its id stays its own

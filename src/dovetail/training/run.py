@@ -19,6 +19,7 @@ from ..recipe.facts import Facts
 from ..recipe.node import Node
 from ..recipe.override import override
 from ..recipe.recipe import Recipe, parse, recipe_of
+from ..recipe.sequences import cut
 from ..recipe.spec import Spec
 from .evaluate import evaluate
 from .files import MOST_TEXT, read_json, read_whole
@@ -125,10 +126,7 @@ class Run:
                         sums[key] = sums[key] + value if key in sums else value
         if not sums:
             raise UsageError(f"the data have no {part} part to test on")
-        figures = {**system.objective.summary(sums), "count": int(sums["count"])}
-        if "confusion" in sums:
-            figures["confusion"] = sums["confusion"].long().tolist()
-        return figures
+        return {**system.objective.summary(sums), "count": int(sums["count"]), **system.objective.details(sums)}
 
     def predict(self, inputs: Any, best: bool = False, invert: bool = False) -> list[dict[str, Any]]:
         """An answer an input: `class` and `probability`, or `value`.
@@ -144,13 +142,14 @@ class Run:
         answers = self.answer(raw, best)
         return [{"input": n, **a} for n, a in zip(names, answers, strict=True)] if names else answers
 
-    def answer(self, raw: Tensor, best: bool = False) -> list[dict[str, Any]]:
+    def answer(self, raw: Any, best: bool = False) -> list[dict[str, Any]]:
         """An answer for each of the stored inputs (N, ...)."""
         system, rows, answers = self.system(best), 2 * self.recipe.batch, []
         prepare = self._prepare(system)
         with settled(self.recipe), torch.inference_mode():
             for start in range(0, len(raw), rows):
-                answers += system.objective.describe(system.answer(prepare(raw[start : start + rows])))
+                some = cut(raw, slice(start, start + rows))
+                answers += system.objective.describe(system.answer(prepare(some)))
         return answers
 
     def _prepare(self, system: System) -> Prepare:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from ..recipe.build import push, shape_text, spec_of
 from ..recipe.check import has_specs
 from ..recipe.facts import Facts
 from ..recipe.recipe import Recipe
+from ..recipe.sequences import values_of
 from ..recipe.span import Span
 from ..recipe.spec import Spec
 from .begin import describe_recipe
 from .machine import dtype_of, resolved
 from .receptive import Fields
 from .run import make_source
-from .system import System
+from .system import System, specimen
 from .tables import aligned, bytes_text
 
 
@@ -76,7 +76,7 @@ def table(recipe: Recipe, facts: Facts) -> Table:
     """Lay a recipe's system out on the meta device: nothing is drawn, nothing is computed."""
     recipe = resolved(recipe)
     system = System(recipe, facts, device="meta")
-    x = torch.empty((2, *facts.input.shape), dtype=dtype_of(recipe), device="meta")
+    x = specimen(facts.input, dtype_of(recipe))
     with _Watch(system, x).running() as watch:
         push(system.network, x)
     parameters = sum(p.numel() for p in system.parameters())
@@ -125,8 +125,9 @@ class _Watch:
         work = (self._counter.get_total_flops() - before) // 4  # two operations each, two examples
         figures = {"output": shape_text(output), "sees": sees, "multiply_adds": work}
         self.rows[index] = Row(**{**vars(self.rows[index]), **figures})
-        if isinstance(output, Tensor) and index == len(self.rows) - 1:  # a combinator only hands on
-            self.activations += math.prod(output.shape[1:])
+        values = values_of(output)
+        if isinstance(values, Tensor) and index == len(self.rows) - 1:  # a combinator only hands on
+            self.activations += values.numel() // 2
 
 
 def label(spec: Spec) -> str:

@@ -11,15 +11,27 @@ from torch import Tensor, nn
 
 from ..layers.heads import Heads, main_of
 from ..objectives.objective import Objective
+from ..objectives.places import make_objective
 from ..optim.groups import require_matches
 from ..recipe.build import BuildError, build_and_push, fill, shape_text
 from ..recipe.draws import Draws, mix, purpose_key
 from ..recipe.errors import RecipeError
-from ..recipe.facts import Facts
+from ..recipe.facts import Facts, Input
 from ..recipe.recipe import Recipe
+from ..recipe.sequences import Sequences, cut, values_of
 from ..recipe.spec import Spec
 from .machine import autocast, dtype_of
 from .tensors import require_alike
+
+
+def specimen(input: Input, dtype: torch.dtype = torch.float32) -> Any:
+    """A batch of two examples on the meta device: shape and type, no data."""
+    if input.form != "sequence":
+        return torch.empty((2, *input.shape), dtype=dtype, device="meta")
+    longest, *place = input.shape
+    stored = getattr(torch, input.dtype) if input.fields else dtype
+    places = torch.empty((2 * longest, *place), dtype=stored, device="meta")
+    return Sequences(places, torch.tensor([longest, longest]), tuple(input.fields))
 
 
 class Mixed(NamedTuple):
@@ -32,18 +44,18 @@ class Mixed(NamedTuple):
 class Batch(NamedTuple):
     """Examples as the system takes them; `first` is the row of the step's global batch at which they begin."""
 
-    input: Tensor
-    target: Tensor
+    input: Any  # a tensor, or sequences
+    target: Any
     weight: Tensor | None = None
     first: int = 0
     mixed: Mixed | None = None
 
     def rows(self, rows: range) -> Batch:
         """Some of its examples."""
-        cut = slice(rows.start, rows.stop)
-        weight = None if self.weight is None else self.weight[cut]
-        mixed = None if self.mixed is None else Mixed(self.mixed.target[cut], self.mixed.share[cut])
-        return Batch(self.input[cut], self.target[cut], weight, self.first + rows.start, mixed)
+        own = slice(rows.start, rows.stop)
+        weight = None if self.weight is None else self.weight[own]
+        mixed = None if self.mixed is None else Mixed(self.mixed.target[own], self.mixed.share[own])
+        return Batch(cut(self.input, own), cut(self.target, own), weight, self.first + rows.start, mixed)
 
 
 class System(nn.Module):
@@ -67,12 +79,11 @@ class System(nn.Module):
         self.channels_last = recipe.layout == "channels_last"
         with torch.device(device or "cpu"), torch.random.fork_rng(devices=[]):
             torch.manual_seed(mix(recipe.seed, purpose_key("init")))
-            self.objective: Any = recipe.objective.make_at("objective", facts.target)
+            self.objective: Any = make_objective(recipe.objective, facts.target)
             specs = fill(recipe.network, self.objective.width, recipe.init)
             if not specs:
                 raise RecipeError("network: has no layers")
-            example = torch.empty((2, *facts.input.shape), device="meta")
-            self.network, output = build_and_push(specs, example)
+            self.network, output = build_and_push(specs, specimen(facts.input))
         if self.relevant == "margin" and not hasattr(self.objective, "margin"):
             raise RecipeError(f"relevance: the objective '{recipe.objective.name}' has no margin; take by: loss")
         self.counts_examples = type(self.objective).count is Objective.count
@@ -90,12 +101,13 @@ class System(nn.Module):
         self._require_fit_of(last, main_of(output), "the network ends")
 
     def _require_fit_of(self, last: Spec, output: Any, ends: str) -> None:
-        if isinstance(output, Tensor) and self.objective.fits(output.shape):
+        values = values_of(output)
+        if isinstance(values, Tensor) and self.objective.fits(values.shape):
             return
         advice = ""
-        if isinstance(output, Tensor) and output.dim() > 2:
+        if isinstance(values, Tensor) and values.dim() > 2:
             advice = "; put flatten (or globalpool) before the last linear"
-        elif isinstance(output, Tensor):
+        elif isinstance(values, Tensor):
             advice = "; end the network with - linear: outputs"
         wrong = BuildError(
             f"{ends} in {shape_text(output)}, the objective takes {self.objective.expects()}{advice}",
@@ -160,20 +172,22 @@ class System(nn.Module):
                 loss = loss + weight * self.objective.loss(side, target)
         return loss
 
-    def output(self, x: Tensor) -> Tensor:
+    def output(self, x: Any) -> Any:
         """The network's answer."""
         with self.precision:
-            return self.network(self.laid_out(x))  # type: ignore[no-any-return]
+            return self.network(self.laid_out(x))
 
-    def answer(self, x: Tensor) -> Tensor:
+    def answer(self, x: Any) -> Any:
         """What tests judge: the output, pooled over the views of the input that the recipe names."""
-        output: Tensor = self.output(x)
+        output = self.output(x)
         if self.mirrors:
             output = self.objective.pool([output, self.output(x.flip(-1))])
         return output
 
-    def laid_out(self, x: Tensor) -> Tensor:
+    def laid_out(self, x: Any) -> Any:
         """The input in the network's memory layout."""
+        if isinstance(x, Sequences):
+            return x.having(self.laid_out(x.values)) if self.channels_last and not x.fields else x
         return x.contiguous(memory_format=torch.channels_last) if self.channels_last and x.dim() == 4 else x
 
     def count(self, batch: Batch) -> float:

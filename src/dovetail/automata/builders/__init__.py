@@ -5,6 +5,6 @@ from .grammar import grammar
 from .lexicon import lexicon, string
 from .ngram import ngram
 from .segmentation import segmentation
-from .topology import ctc, repeats
+from .topology import alignments, ctc, repeats
 
-__all__ = ["ctc", "expression", "grammar", "lexicon", "ngram", "repeats", "segmentation", "string"]
+__all__ = ["alignments", "ctc", "expression", "grammar", "lexicon", "ngram", "repeats", "segmentation", "string"]

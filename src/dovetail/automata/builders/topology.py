@@ -23,6 +23,25 @@ def repeats(labels: Sequence[int]) -> Automaton:
     return Automaton.of(len(labels) + 1, arcs, final=len(labels))
 
 
+def alignments(count: int, blank: int) -> Automaton:
+    """Reads labels 0 to count - 1 spread over frames as `ctc` spreads them, and writes the string: of any string.
+
+    Composed with an automaton that reads strings it reads the frames of those.
+
+    >>> import torch
+    >>> from dovetail.automata import best_paths
+    >>> frames = torch.eye(3)[[1, 1, 2, 1, 0]][None]
+    >>> best_paths(alignments(2, blank=2), frames)[0].outputs
+    [1, 1, 0]
+    """
+    arcs: list[Arc] = [(0, 0, blank, EPSILON, 0.0)]  # state 0: nothing, or a blank, was read last; 1 + c: label c
+    for label in range(count):
+        arcs += [(0, 1 + label, label), (1 + label, 1 + label, label, EPSILON, 0.0)]
+        arcs += [(1 + label, 0, blank, EPSILON, 0.0)]
+        arcs += [(1 + label, 1 + other, other) for other in range(count) if other != label]
+    return Automaton.of(1 + count, arcs, final=range(1 + count))
+
+
 def ctc(labels: Sequence[int], blank: int) -> Automaton:
     """Reads each label of a string once or more, with blanks anywhere, and at least one between two labels alike.
 

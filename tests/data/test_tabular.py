@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from data.making import says
 
-from dovetail.data.columns import Columns, read_table
+from dovetail.data.tabular import Columns, read_table
 from dovetail.recipe.errors import DataError
 
 FILE = Path("t.csv")

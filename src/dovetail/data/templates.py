@@ -1,0 +1,168 @@
+"""Features by template: what a word, its neighbours and their forms say of a place, as whole numbers.
+
+`word[-1]/word[0]` is the pair of the word before and the word itself, `word[0].suffix3` its last three letters.
+CRF++'s `%x[-1,0]/%x[0,0]` says the same of the first column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..recipe.errors import RecipeError, nearest
+from ..recipe.facts import Field, Input
+from ..recipe.sequences import Sequences
+from .sentences import Sentences, lengths_of
+
+FARTHEST = 9  # places away that a template may look
+_ENDS = 2 * FARTHEST  # numbers for how far beyond the beginning or the end a place lies
+_PART = re.compile(r"([^\[\]/.]+)(?:\[([+-]?\d+)\])?(?:\.([a-z]+)(\d*))?")
+_MOST_CODES = 1 << 62
+
+
+def _shape(word: str) -> str:
+    """What kinds of characters a word has, each stretch once: `McDonald's-12` is `AaAa'a-0`."""
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", lambda m: _cases(m.group()), word))
+
+
+def _cases(letters: str) -> str:
+    kinds = ["A" if letter.isupper() else "a" for letter in letters]
+    return "".join(kind for i, kind in enumerate(kinds) if not i or kinds[i - 1] != kind)
+
+
+FORMS: dict[str, Callable[[str, int], str]] = {
+    "lower": lambda word, _: word.lower(),
+    "shape": lambda word, _: _shape(word),
+    "prefix": lambda word, n: word[:n] if len(word) > n else "",
+    "suffix": lambda word, n: word[-n:] if len(word) > n else "",
+}
+_COUNTED = ("prefix", "suffix")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A column's word so many places away, in a form: `word[-1].suffix3`."""
+
+    column: str
+    away: int
+    form: str
+    count: int
+
+    @property
+    def vocabulary(self) -> str:
+        """The name of the vocabulary that numbers its values."""
+        return f"{self.column}.{self.form}{self.count or ''}" if self.form else self.column
+
+    def values(self, sentences: Sentences) -> list[str]:
+        """Each word's value at its own place."""
+        words = sentences.columns[self.column]
+        if not self.form:
+            return words
+        form, count = FORMS[self.form], self.count
+        found = {word: form(word, count) for word in set(words)}
+        return [found[word] for word in words]
+
+
+def parse_template(text: str, columns: Sequence[str]) -> list[Part]:
+    """The parts of a template. Raises `RecipeError` for one that cannot be read, and for columns there are not."""
+    parts = []
+    for piece in text.split("/"):
+        match = _PART.fullmatch(piece.strip())
+        if not match:
+            raise RecipeError(f"feature '{text}': '{piece}' is not like word[-1] or word[0].suffix3")
+        column, away, form, count = match.groups()
+        if column not in columns:
+            raise RecipeError(f"feature '{text}': there is no column '{column}'. {nearest(column, columns)}")
+        if form and form not in FORMS:
+            raise RecipeError(f"feature '{text}': there is no form '{form}'. {nearest(form, FORMS)}")
+        if form and (form in _COUNTED) != bool(int(count or 0)):
+            said = "says how many letters: suffix3" if form in _COUNTED else "takes no number"
+            raise RecipeError(f"feature '{text}': {form} {said}")
+        if abs(int(away or 0)) > FARTHEST:
+            raise RecipeError(f"feature '{text}': looks {away} places away, at most {FARTHEST} is possible")
+        parts.append(Part(column, int(away or 0), form or "", int(count or 0)))
+    return parts
+
+
+class Encoder:
+    """Words as numbers: the value of each part in its vocabulary, 0 where that does not hold it."""
+
+    def __init__(self, sentences: Sentences, vocabularies: dict[str, list[str]]) -> None:
+        self.sentences, self.vocabularies = sentences, vocabularies
+        self._numbers: dict[str, np.ndarray] = {}
+        lengths = sentences.lengths
+        self._place = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+        self._left = np.repeat(lengths, lengths) - 1 - self._place  # places behind each
+
+    def codes(self, parts: Sequence[Part]) -> np.ndarray:
+        """(places,) int64: one number for the values of all parts, -1 where one of them is in no vocabulary."""
+        codes, known = np.zeros(len(self._place), np.int64), np.ones(len(self._place), bool)
+        for part in parts:
+            numbers = self._at(part)
+            known &= numbers > 0
+            codes = codes * (len(self.vocabularies[part.vocabulary]) + _ENDS + 1) + numbers
+        return np.where(known, codes, -1)
+
+    def _at(self, part: Part) -> np.ndarray:
+        """The numbers of a part so many places away; those beyond an end are numbered by how far."""
+        name, away = part.vocabulary, part.away
+        if name not in self._numbers:
+            known = {value: number for number, value in enumerate(self.vocabularies[name], 1)}
+            values = part.values(self.sentences)
+            self._numbers[name] = np.fromiter((known.get(v, 0) for v in values), np.int64, len(values))
+        numbers = self._numbers[name]
+        if not away:
+            return numbers
+        size = len(self.vocabularies[name])
+        inside = self._place + away >= 0 if away < 0 else self._left >= away
+        beyond = size - (self._place + away) if away < 0 else size + FARTHEST + away - self._left
+        return np.where(inside, np.roll(numbers, -away), beyond)
+
+
+def learn(sentences: Sentences, templates: Sequence[str], aim: str, least: int) -> Input:
+    """How words become numbers: what occurs at least so often in the training sentences, for each template.
+
+    Raises `RecipeError` for templates that cannot be read or combine too much.
+    """
+    names = list(sentences.columns)
+    known = [name for name in names if name != aim]
+    parts = {text: parse_template(text, known) for text in templates}
+    vocabularies: dict[str, list[str]] = {}
+    for part in {part.vocabulary: part for each in parts.values() for part in each}.values():
+        vocabularies[part.vocabulary] = sorted(set(part.values(sentences)))
+    encoder = Encoder(sentences, vocabularies)
+    fields = []
+    for text, each in parts.items():
+        size = 1
+        for part in each:
+            size *= len(vocabularies[part.vocabulary]) + _ENDS + 1
+        if size > _MOST_CODES:
+            raise RecipeError(f"feature '{text}': combines too many different values")
+        kept, counts = np.unique(encoder.codes(each), return_counts=True)
+        fields.append(Field(text, kept[(counts >= least) & (kept >= 0)].tolist()))
+    shape = [int(sentences.lengths.max()), len(fields)]
+    return Input("sequence", shape, "int32", names=names, aim=aim, fields=fields, vocabularies=vocabularies)
+
+
+def numbered(sentences: Sentences, input: Input) -> Sequences:
+    """Sentences as the network takes them."""
+    return Sequences(encode(sentences, input), lengths_of(sentences), tuple(input.fields))
+
+
+def encode(sentences: Sentences, input: Input) -> Tensor:
+    """(places, fields) int32: the number of each feature, 0 where training never saw it often enough."""
+    encoder = Encoder(sentences, input.vocabularies)
+    numbers = np.zeros((int(sentences.lengths.sum()), len(input.fields)), np.int32)
+    for place, field in enumerate(input.fields):
+        if not field.codes:
+            continue
+        codes = encoder.codes(parse_template(field.name, input.known))
+        known = np.array(field.codes, np.int64)
+        found = np.searchsorted(known, codes).clip(max=len(known) - 1)
+        numbers[:, place] = np.where(known[found] == codes, found + 1, 0)
+    return torch.from_numpy(numbers)

@@ -1,0 +1,203 @@
+"""Conditional random fields: the tags of a sequence judged together, each by its place and by those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..automata.automaton import Automaton
+from ..automata.bestpath import best_paths
+from ..automata.chain import Chain
+from ..automata.pathsum import path_sum
+from ..automata.structure import Structure
+from ..recipe import objective
+from ..recipe.facts import Target
+from ..recipe.sequences import Sequences
+from ..recipe.spec import sees_time
+from .chunks import Chunks, f1, follows, mark_chunks
+from .classification import require, wide
+from .objective import Objective, Statistics
+
+
+class Tagger(Objective):
+    """What objectives over the tags of a sequence share: how many places, chunks and sequences are right."""
+
+    def __init__(self, data: Target, name: str) -> None:
+        super().__init__()
+        require(data, ("tags",), name)
+        self.width, self.names = data.width, data.names
+        self.chunks = Chunks(data.names) if mark_chunks(data.names) else None
+
+    def count(self, target: Any) -> Tensor:
+        """(N,): the places of each sequence."""
+        lengths: Tensor = target.lengths
+        return lengths.float()
+
+    def measure(self, output: Any, target: Any) -> Statistics:
+        decided = self.decode(output)
+        wrong = decided.having((decided.values != target.values).double()).sums()
+        statistics = {
+            "count": torch.tensor(len(target.values), dtype=torch.float64),
+            "sequences": torch.tensor(len(target), dtype=torch.float64),
+            "loss": self.loss(output, target).double().sum(),
+            "wrong": wrong.sum(),
+            "inexact": (wrong > 0).double().sum(),
+        }
+        if self.chunks is not None:
+            statistics["chunks"] = self.chunks.count(decided, target)
+        return statistics
+
+    def summary(self, statistics: Statistics) -> dict[str, float]:
+        """`error`, the share of wrong places; of chunks `f1`, `precision` and `recall`; `exact`, the share of sequences
+        that are right throughout; the mean `loss` a place in nats."""
+        count, figures = max(float(statistics["count"]), 1.0), {}
+        if self.chunks is not None:
+            right, found, there = statistics["chunks"].sum(0).tolist()
+            figures = {
+                "f1": f1(right, found, there),
+                "precision": right / max(found, 1),
+                "recall": right / max(there, 1),
+            }
+        sequences = max(float(statistics["sequences"]), 1.0)
+        return {
+            "error": float(statistics["wrong"]) / count,
+            **figures,
+            "exact": 1 - float(statistics["inexact"]) / sequences,
+            "loss": float(statistics["loss"]) / count,
+        }
+
+    def details(self, statistics: Statistics) -> dict[str, Any]:
+        """Of each type of chunk its F1, and how many there are."""
+        if self.chunks is None:
+            return {}
+        rows = zip(self.chunks.types, statistics["chunks"].tolist(), strict=True)
+        return {"chunks": {of: {"f1": f1(*row), "count": int(row[2])} for of, row in rows if sum(row)}}
+
+    def pool(self, outputs: Sequence[Any]) -> Any:
+        raise ValueError("sequences judged as wholes cannot be put to a vote yet")
+
+    def expects(self) -> str:
+        return f"(N, T, {self.width})"
+
+    def fits(self, shape: Any) -> bool:
+        return len(shape) == 2 and shape[1] == self.width
+
+
+class ConditionalRandomField(Tagger):
+    forbidden: Tensor
+    forbidden_first: Tensor
+
+    def __init__(self, data: Target, order: int, forbid: bool) -> None:
+        super().__init__(data, "crf")
+        assert self.width is not None
+        self.transitions = nn.Parameter(torch.zeros(self.width, self.width))
+        self.start, self.final = nn.Parameter(torch.zeros(self.width)), nn.Parameter(torch.zeros(self.width))
+        self.pairs = nn.Parameter(torch.zeros((self.width,) * 3)) if order == 2 else None
+        if forbid and self.chunks is None:
+            raise ValueError(
+                f"forbid: the tags mark no chunks ({', '.join(data.names[:3])}, ...), so none is forbidden"
+            )
+        pairs = [[forbid and not follows(a, b) for b in self.names] for a in self.names]
+        firsts = [forbid and not follows("O", tag) for tag in self.names]
+        self.register_buffer("forbidden", torch.tensor(pairs), persistent=False)
+        self.register_buffer("forbidden_first", torch.tensor(firsts), persistent=False)
+
+    def chain(self, type: torch.dtype) -> Chain:
+        """The scores of what follows what."""
+        transitions, start = self.transitions.to(type), self.start.to(type)
+        transitions = transitions.masked_fill(self.forbidden, -torch.inf)
+        return Chain(transitions, start.masked_fill(self.forbidden_first, -torch.inf), self.final.to(type))
+
+    def loss(self, output: Any, target: Any) -> Tensor:
+        frames, lengths = self._frames(output), output.lengths
+        labels = target.padded()
+        chain = self.chain(frames.dtype)
+        if self.pairs is None:
+            return chain.sum(frames, lengths) - chain.score(frames, labels, lengths)
+        inside = torch.arange(labels.shape[1] - 2, device=labels.device) < lengths[:, None] - 2
+        triples = self.pairs[labels[:, :-2], labels[:, 1:-1], labels[:, 2:]].where(inside, 0.0).sum(1)
+        return path_sum(self.automaton(chain), frames, lengths) - chain.score(frames, labels, lengths) - triples
+
+    def decode(self, output: Any) -> Sequences:
+        """The most probable tags of each sequence as a whole."""
+        return self._best(output)[0]
+
+    @torch.no_grad()
+    def _best(self, output: Any) -> tuple[Sequences, Tensor]:
+        frames, lengths = self._frames(output), output.lengths
+        chain = self.chain(frames.dtype)
+        if self.pairs is None:
+            labels, scores = chain.best(frames, lengths)
+            return Sequences.of(labels, lengths), scores
+        paths = best_paths(self.automaton(chain), frames, lengths)
+        found = [label for path in paths if path is not None for label in path.labels]
+        scores = torch.tensor([path.score for path in paths if path is not None])
+        return output.having(torch.tensor(found, device=frames.device)), scores.to(frames)
+
+    @torch.no_grad()
+    def describe(self, output: Any) -> list[dict[str, Any]]:
+        best, scores = self._best(output)
+        frames, chain = self._frames(output), self.chain(wide(output.values))
+        args = (frames, output.lengths)
+        sums = chain.sum(*args) if self.pairs is None else path_sum(self.automaton(chain), *args)
+        likely, tags = (scores - sums).exp().tolist(), iter(best.values.tolist())
+        lengths = output.lengths.tolist()
+        return [
+            {"tags": [self.names[next(tags)] for _ in range(length)], "probability": p}
+            for length, p in zip(lengths, likely, strict=True)
+        ]
+
+    def _frames(self, output: Any) -> Tensor:
+        values = output.values
+        frames: Tensor = output.having(values.to(wide(values))).padded()
+        return frames
+
+    def automaton(self, chain: Chain) -> Automaton:
+        """Of order 2: a state for the beginning, for each first tag, and for each pair of tags that stand together."""
+        assert self.pairs is not None
+        count, structure = len(chain.start), self._structure()
+        weights = [chain.start, chain.transitions.reshape(-1), (chain.transitions + self.pairs).reshape(-1)]
+        begin = torch.full((structure.states,), -torch.inf)
+        begin[0] = 0.0
+        end = torch.cat([chain.final.new_full((1,), -torch.inf), chain.final, chain.final.repeat(count)])
+        return Automaton(structure, torch.cat(weights), begin.to(end), end)
+
+    def _structure(self) -> Structure:
+        if not hasattr(self, "_kept"):
+            count = len(self.start)
+            one, first, second = np.arange(count), *np.divmod(np.arange(count**2), count)
+            pair, third = np.divmod(np.arange(count**3), count)
+            source = np.concatenate([0 * one, 1 + first, 1 + count + pair])
+            target = np.concatenate(
+                [1 + one, 1 + count + count * first + second, 1 + count + pair % count * count + third]
+            )
+            self._kept = Structure.of(1 + count + count**2, source, target, np.concatenate([one, second, third]))
+        return self._kept
+
+
+@objective
+@sees_time
+def crf(data: Target, order: Literal[1, 2] = 1, forbid: bool = False) -> Objective:
+    """The tags of a sequence as a whole, a linear-chain conditional random field.
+
+        p(y | f) = e^score(f, y) / sum over all taggings z of e^score(f, z),   loss(f, y) = -log p(y | f)
+        score(f, y) = start[y_1] + sum over t of f[t, y_t] + sum over t of A[y_t, y_t+1] + final[y_T]
+
+    Order 2 adds the sum over t of B[y_t, y_t+1, y_t+2]. All scores begin at 0 and are learned. `forbid` keeps tags from
+    where their scheme does not allow them (I-NP behind O), in training as in decisions. Decisions are the most probable
+    tagging (Viterbi, 1967); of tags like B-NP chunks are counted as by the CoNLL tasks. Shapes: output (N, T, tags),
+    target (N, T). The loss is divided by the places. Raises `ValueError` for targets that are not tags. Lafferty,
+    McCallum and Pereira (2001), Conditional random fields.
+
+    >>> import dovetail as dt, torch
+    >>> from dovetail.recipe.facts import Target
+    >>> from dovetail.recipe.sequences import Sequences
+    >>> three, tags = torch.tensor([3]), torch.tensor([0, 1, 1])
+    >>> dt.crf().make(Target("tags", 2, ["A", "B"])).loss(Sequences(torch.zeros(3, 2), three), Sequences(tags, three))
+    tensor([2.0794], grad_fn=<SubBackward0>)
+    """
+    return ConditionalRandomField(data, order, forbid)

@@ -1,0 +1,186 @@
+"""Objectives whose targets are strings: what a line says, read without knowing which frame or piece says what."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..automata import Automaton, Symbols, best_paths, ctc_sum, path_sum
+from ..automata.builders import alignments, string
+from ..automata.builders.expression import smallest
+from ..automata.builders.grammar import grammar as of_grammar
+from ..automata.builders.lexicon import lexicon as of_lexicon
+from ..automata.operations import compose
+from ..automata.pieces import Spelling, anything, spellings
+from ..recipe import objective
+from ..recipe.facts import Target
+from ..recipe.sequences import Lattice, Sequences
+from ..recipe.spec import sees_time
+from .classification import require, wide
+from .edits import edit_distance
+from .objective import Objective, Statistics
+
+Rules = dict[str, str]
+
+
+class Reading(Objective):
+    """What objectives over strings share: the loss -log p(string), and how many strings and characters are wrong."""
+
+    def __init__(self, data: Target, name: str) -> None:
+        super().__init__()
+        require(data, ("string",), name)
+        self.names = data.names
+
+    @abstractmethod
+    def log_likely(self, output: Any, strings: Sequence[Sequence[int]]) -> Tensor:
+        """(N,): log p of a string for each example."""
+
+    @abstractmethod
+    def read(self, output: Any) -> list[list[int]]:
+        """The string decided on for each example."""
+
+    def loss(self, output: Any, target: Any) -> Tensor:
+        return -self.log_likely(output, strings_of(target))
+
+    def decode(self, output: Any) -> list[list[int]]:
+        with torch.no_grad():
+            return self.read(output)
+
+    def measure(self, output: Any, target: Any) -> Statistics:
+        truth, found = strings_of(target), self.decode(output)
+        edits = [edit_distance(one, other) for one, other in zip(found, truth, strict=True)]
+        return {
+            "count": torch.tensor(len(truth), dtype=torch.float64),
+            "loss": self.loss(output, target).double().sum(),
+            "wrong": torch.tensor(sum(edit > 0 for edit in edits), dtype=torch.float64),
+            "edits": torch.tensor(sum(edits), dtype=torch.float64),
+            "characters": torch.tensor(sum(map(len, truth)), dtype=torch.float64),
+        }
+
+    def summary(self, statistics: Statistics) -> dict[str, float]:
+        """`error`, the share of strings that are not right throughout, its `standard_error`, `character_error` (edits a
+        character of the truth), and the mean `loss` a string in nats."""
+        s = {name: float(value) for name, value in statistics.items()}
+        count = max(s["count"], 1.0)
+        error = s["wrong"] / count
+        return {
+            "error": error,
+            "standard_error": (error * (1 - error) / count) ** 0.5,
+            "character_error": s["edits"] / max(s["characters"], 1.0),
+            "loss": s["loss"] / count,
+        }
+
+    def describe(self, output: Any) -> list[dict[str, Any]]:
+        found = self.decode(output)
+        with torch.no_grad():
+            likely = self.log_likely(output, found).exp().tolist()
+        return [
+            {"text": "".join(self.names[label] for label in string), "probability": min(p, 1.0)}
+            for string, p in zip(found, likely, strict=True)
+        ]
+
+    def expects(self) -> str:
+        return f"(N, T, {self.width})"
+
+    def fits(self, shape: Any) -> bool:
+        return len(shape) == 2 and shape[1] == self.width
+
+
+def strings_of(target: Sequences) -> list[list[int]]:
+    """The labels of each string."""
+    labels = target.values if target.values.dim() == 1 else target.values[:, 0]
+    return [part.tolist() for part in torch.split(labels.cpu(), target.lengths.tolist())]
+
+
+class Recognizer(Reading):
+    """p(string) = e^(sum over the paths that spell it) / e^(sum over all paths there are)."""
+
+    def __init__(self, data: Target, rules: Rules | None, words: list[str] | None) -> None:
+        super().__init__(data, "automaton")
+        if rules is not None and words is not None:
+            raise ValueError("grammar and lexicon: give one of them")
+        self.blank, self.width = data.width, data.width + 1
+        symbols = Symbols(data.names)
+        self.language: Automaton | None = None  # None: any string
+        if rules is not None:
+            self.language = of_grammar(rules, symbols)
+        elif words is not None:
+            self.language = smallest(of_lexicon([symbols.labels(word) for word in words]))
+        self.whole = None if self.language is None else compose(alignments(data.width, self.blank), self.language)
+
+    def log_likely(self, output: Any, strings: Sequence[Sequence[int]]) -> Tensor:
+        frames = self._wide(output)
+        if isinstance(frames, Lattice):
+            spelled = self._spellings(frames, [string(one) for one in strings]).total(frames.values)
+            return spelled - self._spellings(frames, self.language or anything(self.blank)).total(frames.values)
+        spelled = ctc_sum(frames.padded(), strings, frames.lengths, self.blank)
+        if self.whole is None:
+            free: Tensor = frames.having(frames.values.logsumexp(1)).sums()
+            return spelled - free
+        return spelled - path_sum(self.whole.to(frames.values), frames.padded(), frames.lengths)
+
+    def read(self, output: Any) -> list[list[int]]:
+        frames = self._wide(output)
+        if isinstance(frames, Lattice):
+            return [[label for _, label in one] for one in self.best_pieces(frames)]
+        if self.whole is None:
+            best = torch.split(frames.values.argmax(1).cpu(), frames.lengths.tolist())
+            return [[k for k in torch.unique_consecutive(one).tolist() if k != self.blank] for one in best]
+        found = best_paths(self.whole.to(frames.values), frames.padded(), frames.lengths)
+        return [[] if path is None else path.outputs for path in found]
+
+    def best_pieces(self, lattice: Lattice) -> list[list[tuple[int, int]]]:
+        """The best pieces of each line, counted over all lines, each with its label."""
+        return self._spellings(lattice, self.language or anything(self.blank)).best(lattice.values)
+
+    def _spellings(self, lattice: Lattice, languages: Automaton | list[Automaton]) -> Spelling:
+        return spellings(lattice.cuts.cpu(), lattice.lengths.cpu(), lattice.ends.cpu(), languages)
+
+    def _wide(self, output: Any) -> Any:
+        return output.having(output.values.to(wide(output.values)))
+
+
+@objective
+@sees_time
+def automaton(data: Target, grammar: Rules | None = None, lexicon: list[str] | None = None) -> Objective:
+    """A string read from frames or from pieces of a line, all ways to spread it or to cut the line taken together.
+
+        loss = log sum over all paths of e^score - log sum over the paths that spell the target of e^score
+
+    Of frames a path repeats labels and has blanks between them, as in connectionist temporal classification (which it
+    is where any string may come: then the sums are those of normalized frames); of a lattice a path is a way to cut the
+    line, and its score the sum of what the network says of each piece. `grammar`, rules that are regular expressions of
+    which the first describes a string, or a `lexicon` of words leave only paths that they allow, in training as in
+    decisions: the denominator of lattice-free maximum mutual information. Shapes: output (N, T, labels + 1), the last
+    for the blank (which pieces never have), target strings. Raises `ValueError` for other targets. Graves et al.
+    (2006); LeCun et al. (1998), section VI, discriminative forward training.
+
+    >>> import dovetail as dt, torch
+    >>> from dovetail.recipe.facts import Target
+    >>> from dovetail.recipe.sequences import Sequences
+    >>> frames, text = Sequences(torch.zeros(2, 3), torch.tensor([2])), Sequences(torch.tensor([0]), torch.tensor([1]))
+    >>> dt.automaton().make(Target("string", 2, ["a", "b"])).loss(frames, text)  # aa, a-, -a of nine
+    tensor([1.0986])
+    """
+    return Recognizer(data, grammar, lexicon)
+
+
+@objective
+@sees_time
+def ctc(data: Target) -> Objective:
+    """Connectionist temporal classification: a string spread over frames, blanks between; any string may come.
+
+        loss = -log sum over the ways to spread the target of the product over t of p(label at t),  p = softmax(frame)
+
+    It is `automaton` without a grammar. Shapes: output (N, T, labels + 1), the last for the blank; target strings.
+    Raises `ValueError` for other targets. Graves et al. (2006), Connectionist temporal classification.
+
+    >>> import dovetail as dt
+    >>> dt.ctc()
+    ctc()
+    """
+    return Recognizer(data, None, None)
