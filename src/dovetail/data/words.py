@@ -46,7 +46,10 @@ class Words(Source):
         shape = [int(train.inputs.lengths.max()), 1, *self.size]
         input = Input("sequence", shape, "uint8", mean, deviation)
         counts = torch.bincount(train.targets.rows, minlength=len(LETTERS)).tolist()
-        target = Target("tags", len(LETTERS), list(LETTERS), counts)
+        lexicon = sorted(
+            {tuple(word.tolist()) for word in torch.split(train.targets.rows, train.targets.lengths.tolist())}
+        )
+        target = Target("tags", len(LETTERS), list(LETTERS), counts, lexicon=[list(word) for word in lexicon])
         mark = fingerprint(*(tensor for part in whole.values() for tensor in part), repr((self.validation, self.split)))
         return Facts(input, target, sizes(parts), mark), parts
 

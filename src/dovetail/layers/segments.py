@@ -22,9 +22,9 @@ class Segmented(nn.Module):
 
     sees_time = True
 
-    def __init__(self, height: int, most: int, width: int, apart: int) -> None:
+    def __init__(self, height: int, most: int, width: int, apart: int, wide: int) -> None:
         super().__init__()
-        self.height, self.most, self.width, self.apart = height, most, width, apart
+        self.height, self.most, self.width, self.apart, self.wide = height, most, width, apart, wide
 
     @torch.no_grad()
     def forward(self, x: Sequences) -> Lattice:
@@ -34,7 +34,7 @@ class Segmented(nn.Module):
         start = 0
         ends = []
         for length in lengths:
-            places = cuts_of(ink[start : start + length], bright, self.apart)
+            places = cuts_of(ink[start : start + length], bright, self.apart, self.wide)
             pairs = pairs_of(places, self.most, self.width)
             cuts.append(pairs)
             columns.append(places[pairs] + start)
@@ -59,13 +59,13 @@ class Segmented(nn.Module):
         return Lattice(values, two, cuts=pairs, columns=pairs, ends=torch.tensor([1, 1]))
 
 
-def cuts_of(ink: np.ndarray, bright: float, apart: int) -> np.ndarray:
+def cuts_of(ink: np.ndarray, bright: float, apart: int, wide: int) -> np.ndarray:
     """The columns of a line before which it may be cut, the first and the last among them.
 
     `ink` is how much is written in each column. Cuts are where writing begins and ends, in the middle of gaps, at the
-    lowest of the columns around, and, where none of these is near, every so many columns.
+    lowest of the columns around, and, where none of these is near, at the thinnest of the next `wide` columns.
 
-    >>> cuts_of(np.array([0, 0, 5, 9, 5, 1, 6, 9, 0, 0]), 1.0, apart=2).tolist()
+    >>> cuts_of(np.array([0, 0, 5, 9, 5, 1, 6, 9, 0, 0]), 1.0, apart=2, wide=9).tolist()
     [2, 5, 8]
     """
     written = ink > _FAINT * bright
@@ -82,7 +82,18 @@ def cuts_of(ink: np.ndarray, bright: float, apart: int) -> np.ndarray:
         middle = int(group[len(group) // 2])
         if all(abs(middle - other) >= apart for other in kept):
             kept.append(middle)
-    return first + np.array(sorted(kept))
+    return first + np.array(_filled(inner, sorted(kept), apart, wide))
+
+
+def _filled(ink: np.ndarray, cuts: list[int], apart: int, wide: int) -> list[int]:
+    """Cuts that are nowhere more than so many columns from one another, the new ones at the thinnest columns."""
+    filled = cuts[:1]
+    for cut in cuts[1:]:
+        while cut - filled[-1] > wide:
+            begin = filled[-1] + apart
+            filled.append(begin + int(ink[begin : min(filled[-1] + wide, cut - apart) + 1].argmin()))
+        filled.append(cut)
+    return filled
 
 
 def pairs_of(places: np.ndarray, most: int, width: int) -> np.ndarray:
@@ -107,15 +118,15 @@ def crops(columns: Tensor, spans: Tensor, width: int) -> Tensor:
 
 @layer
 @sees_time
-def segments(x: Any, most: Count = 4, width: Count = 28, apart: Count = 2) -> nn.Module:
+def segments(x: Any, most: Count = 4, width: Count = 28, apart: Count = 2, wide: Count = 10) -> nn.Module:
     """Cut a line wherever a character may end, and make an image of every piece between cuts that are near.
 
-    Cuts are where writing begins and ends, in gaps and at the thinnest columns, `apart` columns from one another at
-    least; pieces span at most `most` stretches between neighbouring cuts and `width` columns. Each becomes an image
-    (1, H, width) with the piece in its middle, and what follows takes each as an example; with `automaton` all ways to
-    cut are weighed against one another. Shapes: sequences of columns (N, T, H), 0 where nothing is written -> a lattice
-    of pieces (N, pieces, 1, H, width). Raises `ValueError` for other inputs. LeCun et al. (1998), Gradient-based
-    learning applied to document recognition, section IV, heuristic over-segmentation.
+    Cuts are where writing begins and ends, in gaps and at the thinnest columns, at least `apart` columns from one
+    another and at most `wide`; pieces span at most `most` stretches between neighbouring cuts and `width` columns. Each
+    becomes an image (1, H, width) with the piece in its middle, and what follows takes each as an example; with
+    `automaton` all ways to cut are weighed against one another. Shapes: sequences of columns (N, T, H), 0 where nothing
+    is written -> a lattice of pieces (N, pieces, 1, H, width). Raises `ValueError` for other inputs. LeCun et al.
+    (1998), Gradient-based learning applied to document recognition, section IV, heuristic over-segmentation.
 
     >>> import dovetail as dt
     >>> dt.segments(most=3)
@@ -123,4 +134,6 @@ def segments(x: Any, most: Count = 4, width: Count = 28, apart: Count = 2) -> nn
     """
     if not isinstance(x, Sequences) or x.values.dim() != 2 or x.fields:
         raise ValueError("takes sequences of columns (N, T, H), as lines to read are")
-    return Segmented(x.values.shape[1], most, width, apart)
+    if wide < 2 * apart:
+        raise ValueError(f"wide: {wide} columns are less than two times {apart}, the least between cuts")
+    return Segmented(x.values.shape[1], most, width, apart, wide)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..recipe import layer
-from ..recipe.build import build_and_push, shape_text
+from ..recipe.build import build_and_push, push, shape_text
 from ..recipe.sequences import Sequences
 from ..recipe.spec import Layers, sees_time
 
@@ -36,7 +36,8 @@ class Swept(nn.Module):
         return torch.div(lengths + 2 * self.pad - self.window, self.step, rounding_mode="floor") + 1
 
     def specimen(self, x: Sequences) -> Sequences:
-        features = self.body(x.values.new_empty((2, 1, x.values.shape[1], self.window))).flatten(1).shape[1]
+        lines = x.values.new_empty((2, 1, x.values.shape[1], self.window))
+        features = push(self.body, lines).flatten(1).shape[1]
         lengths = self.frames(x.lengths)
         return Sequences(x.values.new_empty((int(lengths.sum()), features)), lengths)
 

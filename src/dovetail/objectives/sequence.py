@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..automata.automaton import Automaton
 from ..automata.bestpath import best_paths
+from ..automata.builders.expression import smallest
+from ..automata.builders.lexicon import lexicon
 from ..automata.chain import Chain
+from ..automata.operations import compose, project
 from ..automata.pathsum import path_sum
-from ..automata.structure import Structure
+from ..automata.triples import second_order
 from ..recipe import objective
 from ..recipe.facts import Target
 from ..recipe.sequences import Sequences
@@ -37,6 +39,7 @@ class Tagger(Objective):
         lengths: Tensor = target.lengths
         return lengths.float()
 
+    @torch.no_grad()
     def measure(self, output: Any, target: Any) -> Statistics:
         decided = self.decode(output)
         wrong = decided.having((decided.values != target.values).double()).sums()
@@ -91,7 +94,7 @@ class ConditionalRandomField(Tagger):
     forbidden: Tensor
     forbidden_first: Tensor
 
-    def __init__(self, data: Target, order: int, forbid: bool) -> None:
+    def __init__(self, data: Target, order: int, forbid: bool, words: bool) -> None:
         super().__init__(data, "crf")
         assert self.width is not None
         self.transitions = nn.Parameter(torch.zeros(self.width, self.width))
@@ -105,6 +108,12 @@ class ConditionalRandomField(Tagger):
         firsts = [forbid and not follows("O", tag) for tag in self.names]
         self.register_buffer("forbidden", torch.tensor(pairs), persistent=False)
         self.register_buffer("forbidden_first", torch.tensor(firsts), persistent=False)
+        self.words: Automaton | None = None
+        if words and not data.lexicon:
+            raise ValueError("lexicon: the data name no words")
+        if words:
+            self.words = smallest(project(lexicon(data.lexicon), "input"))
+            self.known = {tuple(word) for word in data.lexicon}
 
     def chain(self, type: torch.dtype) -> Chain:
         """The scores of what follows what."""
@@ -116,11 +125,21 @@ class ConditionalRandomField(Tagger):
         frames, lengths = self._frames(output), output.lengths
         labels = target.padded()
         chain = self.chain(frames.dtype)
-        if self.pairs is None:
-            return chain.sum(frames, lengths) - chain.score(frames, labels, lengths)
-        inside = torch.arange(labels.shape[1] - 2, device=labels.device) < lengths[:, None] - 2
-        triples = self.pairs[labels[:, :-2], labels[:, 1:-1], labels[:, 2:]].where(inside, 0.0).sum(1)
-        return path_sum(self.automaton(chain), frames, lengths) - chain.score(frames, labels, lengths) - triples
+        loss = self._sum(chain, frames, lengths) - chain.score(frames, labels, lengths)
+        if self.pairs is not None:
+            inside = torch.arange(max(labels.shape[1] - 2, 0), device=labels.device) < lengths[:, None] - 2
+            loss = loss - self.pairs[labels[:, :-2], labels[:, 1:-1], labels[:, 2:]].where(inside, 0.0).sum(1)
+        if self.words is not None:  # what is no word has no probability, and nothing to learn from
+            words = torch.split(target.values.cpu(), target.lengths.tolist())
+            known = torch.tensor([tuple(word.tolist()) in self.known for word in words], device=loss.device)
+            loss = torch.where(known, loss, 0.0)
+        return loss
+
+    def _sum(self, chain: Chain, frames: Tensor, lengths: Tensor) -> Tensor:
+        """(N,): log of the sum over all taggings."""
+        if self.pairs is None and self.words is None:
+            return chain.sum(frames, lengths)
+        return path_sum(self.automaton(chain), frames, lengths)
 
     def decode(self, output: Any) -> Sequences:
         """The most probable tags of each sequence as a whole."""
@@ -130,21 +149,23 @@ class ConditionalRandomField(Tagger):
     def _best(self, output: Any) -> tuple[Sequences, Tensor]:
         frames, lengths = self._frames(output), output.lengths
         chain = self.chain(frames.dtype)
-        if self.pairs is None:
+        if self.pairs is None and self.words is None:
             labels, scores = chain.best(frames, lengths)
             return Sequences.of(labels, lengths), scores
         paths = best_paths(self.automaton(chain), frames, lengths)
-        found = [label for path in paths if path is not None for label in path.labels]
-        scores = torch.tensor([path.score for path in paths if path is not None])
-        return output.having(torch.tensor(found, device=frames.device)), scores.to(frames)
+        free, _ = chain.best(frames, lengths)  # for what no word is as long as
+        found = [
+            free[n, : int(lengths[n])] if path is None else torch.tensor(path.labels) for n, path in enumerate(paths)
+        ]
+        scores = torch.tensor([-torch.inf if path is None else path.score for path in paths])
+        return output.having(torch.cat(found).to(frames.device)), scores.to(frames)
 
     @torch.no_grad()
     def describe(self, output: Any) -> list[dict[str, Any]]:
         best, scores = self._best(output)
         frames, chain = self._frames(output), self.chain(wide(output.values))
-        args = (frames, output.lengths)
-        sums = chain.sum(*args) if self.pairs is None else path_sum(self.automaton(chain), *args)
-        likely, tags = (scores - sums).exp().tolist(), iter(best.values.tolist())
+        sums, tags = self._sum(chain, frames, output.lengths), iter(best.values.tolist())
+        likely = torch.where(scores > -torch.inf, scores - sums, -torch.inf).exp().tolist()
         lengths = output.lengths.tolist()
         return [
             {"tags": [self.names[next(tags)] for _ in range(length)], "probability": p}
@@ -157,38 +178,22 @@ class ConditionalRandomField(Tagger):
         return frames
 
     def automaton(self, chain: Chain) -> Automaton:
-        """Of order 2: a state for the beginning, for each first tag, and for each pair of tags that stand together."""
-        assert self.pairs is not None
-        count, structure = len(chain.start), self._structure()
-        weights = [chain.start, chain.transitions.reshape(-1), (chain.transitions + self.pairs).reshape(-1)]
-        begin = torch.full((structure.states,), -torch.inf)
-        begin[0] = 0.0
-        end = torch.cat([chain.final.new_full((1,), -torch.inf), chain.final, chain.final.repeat(count)])
-        return Automaton(structure, torch.cat(weights), begin.to(end), end)
-
-    def _structure(self) -> Structure:
-        if not hasattr(self, "_kept"):
-            count = len(self.start)
-            one, first, second = np.arange(count), *np.divmod(np.arange(count**2), count)
-            pair, third = np.divmod(np.arange(count**3), count)
-            source = np.concatenate([0 * one, 1 + first, 1 + count + pair])
-            target = np.concatenate(
-                [1 + one, 1 + count + count * first + second, 1 + count + pair % count * count + third]
-            )
-            self._kept = Structure.of(1 + count + count**2, source, target, np.concatenate([one, second, third]))
-        return self._kept
+        """The taggings that there are, with their scores."""
+        whole = chain.automaton() if self.pairs is None else second_order(chain, self.pairs)
+        return whole if self.words is None else compose(whole, self.words.to(whole.weight))
 
 
 @objective
 @sees_time
-def crf(data: Target, order: Literal[1, 2] = 1, forbid: bool = False) -> Objective:
+def crf(data: Target, order: Literal[1, 2] = 1, forbid: bool = False, lexicon: bool = False) -> Objective:
     """The tags of a sequence as a whole, a linear-chain conditional random field.
 
         p(y | f) = e^score(f, y) / sum over all taggings z of e^score(f, z),   loss(f, y) = -log p(y | f)
         score(f, y) = start[y_1] + sum over t of f[t, y_t] + sum over t of A[y_t, y_t+1] + final[y_T]
 
     Order 2 adds the sum over t of B[y_t, y_t+1, y_t+2]. All scores begin at 0 and are learned. `forbid` keeps tags from
-    where their scheme does not allow them (I-NP behind O), in training as in decisions. Decisions are the most probable
+    where their scheme does not allow them (I-NP behind O), `lexicon` leaves only the words of the training part, where
+    the source names such, both in training as in decisions. Decisions are the most probable
     tagging (Viterbi, 1967); of tags like B-NP chunks are counted as by the CoNLL tasks. Shapes: output (N, T, tags),
     target (N, T). The loss is divided by the places. Raises `ValueError` for targets that are not tags. Lafferty,
     McCallum and Pereira (2001), Conditional random fields.
@@ -200,4 +205,4 @@ def crf(data: Target, order: Literal[1, 2] = 1, forbid: bool = False) -> Objecti
     >>> dt.crf().make(Target("tags", 2, ["A", "B"])).loss(Sequences(torch.zeros(3, 2), three), Sequences(tags, three))
     tensor([2.0794], grad_fn=<SubBackward0>)
     """
-    return ConditionalRandomField(data, order, forbid)
+    return ConditionalRandomField(data, order, forbid, lexicon)

@@ -14,7 +14,7 @@ from ..automata.builders import alignments, string
 from ..automata.builders.expression import smallest
 from ..automata.builders.grammar import grammar as of_grammar
 from ..automata.builders.lexicon import lexicon as of_lexicon
-from ..automata.operations import compose
+from ..automata.operations import compose, project
 from ..automata.pieces import Spelling, anything, spellings
 from ..recipe import objective
 from ..recipe.facts import Target
@@ -44,18 +44,23 @@ class Reading(Objective):
         """The string decided on for each example."""
 
     def loss(self, output: Any, target: Any) -> Tensor:
-        return -self.log_likely(output, strings_of(target))
+        """(N,): -log p(string); 0, without a gradient, of a string that no path spells: `measure` counts those."""
+        likely = self.log_likely(output, strings_of(target))
+        return torch.where(likely > -torch.inf, -likely, 0.0)
 
+    @torch.no_grad()
     def decode(self, output: Any) -> list[list[int]]:
-        with torch.no_grad():
-            return self.read(output)
+        return self.read(output)
 
+    @torch.no_grad()
     def measure(self, output: Any, target: Any) -> Statistics:
         truth, found = strings_of(target), self.decode(output)
         edits = [edit_distance(one, other) for one, other in zip(found, truth, strict=True)]
+        likely = self.log_likely(output, truth).double()
         return {
             "count": torch.tensor(len(truth), dtype=torch.float64),
-            "loss": self.loss(output, target).double().sum(),
+            "loss": -likely[likely > -torch.inf].sum(),
+            "unspelled": (likely == -torch.inf).double().sum(),
             "wrong": torch.tensor(sum(edit > 0 for edit in edits), dtype=torch.float64),
             "edits": torch.tensor(sum(edits), dtype=torch.float64),
             "characters": torch.tensor(sum(map(len, truth)), dtype=torch.float64),
@@ -63,7 +68,7 @@ class Reading(Objective):
 
     def summary(self, statistics: Statistics) -> dict[str, float]:
         """`error`, the share of strings that are not right throughout, its `standard_error`, `character_error` (edits a
-        character of the truth), and the mean `loss` a string in nats."""
+        character of the truth), the mean `loss` a string in nats, and the share of strings that no path spells."""
         s = {name: float(value) for name, value in statistics.items()}
         count = max(s["count"], 1.0)
         error = s["wrong"] / count
@@ -71,13 +76,14 @@ class Reading(Objective):
             "error": error,
             "standard_error": (error * (1 - error) / count) ** 0.5,
             "character_error": s["edits"] / max(s["characters"], 1.0),
-            "loss": s["loss"] / count,
+            "loss": s["loss"] / max(count - s["unspelled"], 1.0),
+            "unspelled": s["unspelled"] / count,
         }
 
+    @torch.no_grad()
     def describe(self, output: Any) -> list[dict[str, Any]]:
         found = self.decode(output)
-        with torch.no_grad():
-            likely = self.log_likely(output, found).exp().tolist()
+        likely = self.log_likely(output, found).exp().tolist()
         return [
             {"text": "".join(self.names[label] for label in string), "probability": min(p, 1.0)}
             for string, p in zip(found, likely, strict=True)
@@ -109,7 +115,7 @@ class Recognizer(Reading):
         if rules is not None:
             self.language = of_grammar(rules, symbols)
         elif words is not None:
-            self.language = smallest(of_lexicon([symbols.labels(word) for word in words]))
+            self.language = smallest(project(of_lexicon([symbols.labels(word) for word in words]), "input"))
         self.whole = None if self.language is None else compose(alignments(data.width, self.blank), self.language)
 
     def log_likely(self, output: Any, strings: Sequence[Sequence[int]]) -> Tensor:

@@ -87,7 +87,7 @@ def chained(modules: Iterable[nn.Module], x: Any) -> nn.Sequential:
 
 def told_of(module: nn.Module, x: Any) -> nn.Module:
     """A module that holds chains, which sees time where they were built for sequences."""
-    module.sees_time = isinstance(x, Sequences)
+    module.sees_time = isinstance(x, Sequences)  # type: ignore[assignment]
     return module
 
 

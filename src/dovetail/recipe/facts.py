@@ -25,6 +25,7 @@ class Target:
     counts: list[int] = field(default_factory=list)
     mean: list[float] = field(default_factory=list)
     deviation: list[float] = field(default_factory=list)
+    lexicon: list[list[int]] = field(default_factory=list)  # the different words of the training part, where told
 
 
 @dataclass(frozen=True)

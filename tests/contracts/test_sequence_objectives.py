@@ -1,0 +1,273 @@
+"""Every objective on sequences against every property, and against sums over everything there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dovetail as dt
+from dovetail.objectives import Objective
+from dovetail.objectives.places import make_objective
+from dovetail.recipe.check import check
+from dovetail.recipe.facts import Target
+from dovetail.recipe.language import plain, read_nodes, write
+from dovetail.recipe.sequences import Lattice, Sequences, cut
+from dovetail.recipe.spec import ObjectiveSpec, Spec
+
+TAGS = Target("tags", 3, ["B-X", "I-X", "O"], [5, 6, 7], lexicon=[[0, 1], [2, 0], [0, 1, 2, 2], [2, 2, 2, 0], [1], [0]])
+TEXT = Target("string", 2, ["a", "b"], [3, 4])
+LENGTHS = torch.tensor([2, 4, 1])
+
+SETTINGS: list[tuple[Spec, Target]] = [
+    (dt.softmax(), TAGS),
+    (dt.hinge(), TAGS),
+    (dt.crf(), TAGS),
+    (dt.crf(forbid=True), TAGS),
+    (dt.crf(order=2), TAGS),
+    (dt.crf(order=2, forbid=True), TAGS),
+    (dt.crf(lexicon=True), TAGS),
+    (dt.crf(order=2, lexicon=True), TAGS),
+    (dt.ctc(), TEXT),
+    (dt.automaton(), TEXT),
+    (dt.automaton(grammar={"all": "a<b>*", "b": "b|ab"}), TEXT),
+    (dt.automaton(lexicon=["a", "ab", "bab"]), TEXT),
+]
+every = pytest.mark.parametrize(("spec", "data"), SETTINGS, ids=[repr(spec) for spec, _ in SETTINGS])
+pieces = pytest.mark.parametrize("spec", [spec for spec, data in SETTINGS if data is TEXT], ids=repr)
+
+
+def made(spec: Spec, data: Target) -> Objective:
+    objective: Objective = make_objective(spec, data).double()
+    g = torch.Generator().manual_seed(5)
+    for parameter in objective.parameters():
+        nn.init.normal_(parameter, generator=g)
+    return objective
+
+
+def output_of(width: int) -> Sequences:
+    g = torch.Generator().manual_seed(1)
+    return Sequences(torch.randn(7, width, generator=g, dtype=torch.float64) * 2, LENGTHS)
+
+
+def lattice_of(width: int) -> Lattice:
+    """Three lines of 2, 3 and 1 stretches, all pieces of up to two."""
+    cuts = [[0, 1], [0, 2], [1, 2], [0, 1], [0, 2], [1, 2], [1, 3], [2, 3], [0, 1]]
+    g = torch.Generator().manual_seed(2)
+    values = torch.randn(9, width, generator=g, dtype=torch.float64)
+    ends, both = torch.tensor([2, 3, 1]), torch.tensor(cuts)
+    return Lattice(values, torch.tensor([3, 5, 1]), cuts=both, columns=4 * both, ends=ends)
+
+
+def target_of(data: Target) -> Sequences:
+    if data.form == "tags":
+        return Sequences(torch.tensor([0, 1, 0, 1, 2, 2, 0]), LENGTHS)
+    return Sequences(torch.tensor([[0, 0, 3], [0, 3, 5], [1, 5, 9], [0, 0, 2]]), torch.tensor([1, 2, 1]))
+
+
+def test_every_objective_that_sees_time_has_a_row() -> None:
+    from dovetail.recipe import objective as kind
+
+    assert {part.name for part in kind if part.sees_time} <= {spec.name for spec, _ in SETTINGS}
+
+
+@every
+def test_one_loss_and_one_count_an_example(spec: Spec, data: Target) -> None:
+    objective = made(spec, data)
+    output, target = output_of(objective.width or 1), target_of(data)
+    assert objective.loss(output, target).shape == (3,)
+    assert objective.count(target).tolist() == ([2, 4, 1] if data is TAGS else [1, 1, 1])
+    assert objective.fits(output.values.shape)
+    assert not objective.fits(torch.Size((7, 99)))
+
+
+@every
+def test_gradients_match_finite_differences(spec: Spec, data: Target) -> None:
+    objective = made(spec, data)
+    output, target = output_of(objective.width or 1), target_of(data)
+    names = [name for name, _ in objective.named_parameters()]
+
+    def f(values: Tensor, *parameters: Tensor) -> Tensor:
+        own = dict(zip(names, parameters, strict=True))
+        return torch.func.functional_call(_Loss(objective), {f"objective.{n}": p for n, p in own.items()},
+                                          (output.having(values), target))  # fmt: skip
+
+    leaves = [output.values, *(p.detach() for p in objective.parameters())]
+    assert torch.autograd.gradcheck(f, [leaf.clone().requires_grad_() for leaf in leaves])
+
+
+class _Loss(nn.Module):
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, output: Any, target: Any) -> Tensor:
+        return self.objective.loss(output, target)
+
+
+def require_that_a_batch_is_its_examples(objective: Objective, output: Any, target: Any) -> None:
+    together, answers = objective.loss(output, target), objective.describe(output)
+    parts = [slice(n, n + 1) for n in range(3)]
+    alone = torch.cat([objective.loss(cut(output, part), cut(target, part)) for part in parts])
+    torch.testing.assert_close(together, alone)
+    assert [str(one)[:20] for one in answers] == [str(objective.describe(cut(output, p))[0])[:20] for p in parts]
+
+
+@every
+def test_a_batch_is_its_examples(spec: Spec, data: Target) -> None:
+    objective = made(spec, data)
+    require_that_a_batch_is_its_examples(objective, output_of(objective.width or 1), target_of(data))
+
+
+@every
+def test_statistics_add_up(spec: Spec, data: Target) -> None:
+    objective = made(spec, data)
+    output, target = output_of(objective.width or 1), target_of(data)
+    whole = objective.measure(output, target)
+    first, rest = (objective.measure(cut(output, s), cut(target, s)) for s in (slice(0, 1), slice(1, 3)))
+    for name, value in whole.items():
+        assert value.dtype == torch.float64
+        torch.testing.assert_close(first[name] + rest[name], value)
+    assert all(isinstance(figure, float) for figure in objective.summary(whole).values())
+    assert isinstance(objective.details(whole), dict)
+
+
+@every
+def test_half_precision_outputs_are_judged_in_float32(spec: Spec, data: Target) -> None:
+    objective = make_objective(spec, data)
+    output = output_of(objective.width)
+    assert objective.loss(output.having(output.values.bfloat16()), target_of(data)).dtype == torch.float32
+
+
+@every
+def test_round_trips_through_yaml(spec: Spec, data: Target) -> None:
+    node = read_nodes(write({"objective": plain(spec, True)}), "f").value["objective"]
+    assert check(ObjectiveSpec, node, "objective") == spec
+
+
+def taggings(length: int) -> list[tuple[int, ...]]:
+    return list(itertools.product(range(3), repeat=length))
+
+
+@pytest.mark.parametrize("spec", [s for s, data in SETTINGS if s.name == "crf"], ids=repr)
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_probabilities_of_all_taggings_sum_to_one_and_the_largest_is_decided(spec: Spec, n: int) -> None:
+    objective = made(spec, TAGS)
+    output = cut(output_of(3), slice(n, n + 1))
+    ways = taggings(int(LENGTHS[n]))
+    if spec.options["lexicon"]:
+        ways = [way for way in ways if list(way) in TAGS.lexicon]
+    repeated = Sequences(output.values.repeat(len(ways), 1), LENGTHS[n].repeat(len(ways)))
+    likely = (-objective.loss(repeated, Sequences(torch.tensor(ways).reshape(-1), repeated.lengths))).detach().exp()
+    torch.testing.assert_close(likely.sum(), torch.tensor(1.0, dtype=torch.float64))
+    best = int(likely.argmax())
+    assert tuple(objective.decode(output).values.tolist()) == ways[best]
+    answer = objective.describe(output)[0]
+    assert answer["tags"] == [TAGS.names[tag] for tag in ways[best]]
+    assert answer["probability"] == pytest.approx(float(likely[best]))
+    if spec.options["forbid"]:
+        wrong = [way for way in ways if way[0] == 1 or (2, 1) in itertools.pairwise(way)]
+        assert all(float(likely[ways.index(way)]) == 0 for way in wrong)
+
+
+def texts(longest: int) -> list[list[int]]:
+    return [list(text) for length in range(longest + 1) for text in itertools.product(range(2), repeat=length)]
+
+
+def allowed(spec: Spec, text: list[int]) -> bool:
+    import re
+
+    word = "".join("ab"[label] for label in text)
+    if spec.options.get("grammar"):
+        return bool(re.fullmatch("a(b|ab)*", word))
+    return word in spec.options["lexicon"] if spec.options.get("lexicon") else True
+
+
+@pieces
+@pytest.mark.parametrize("n", [0, 1, 2])
+@pytest.mark.parametrize("form", ["frames", "pieces"])
+def test_probabilities_of_all_strings_sum_to_one(spec: Spec, form: str, n: int) -> None:
+    objective: Any = made(spec, TEXT)
+    output = cut(output_of(3) if form == "frames" else lattice_of(3), slice(n, n + 1))
+    likely = [float(objective.log_likely(output, [text]).exp()) for text in texts(4)]
+    told = [p for p, text in zip(likely, texts(4), strict=True) if allowed(spec, text)]
+    assert sum(told) == pytest.approx(1)
+    if form == "pieces":
+        assert sum(likely) == pytest.approx(1) or spec.name == "automaton"
+    found = objective.decode(output)[0]
+    assert allowed(spec, found) or not found
+
+
+@pieces
+def test_pieces_of_a_batch_are_those_of_its_lines(spec: Spec) -> None:
+    require_that_a_batch_is_its_examples(made(spec, TEXT), lattice_of(3), target_of(TEXT))
+
+
+@pieces
+def test_gradients_to_pieces_match_finite_differences(spec: Spec) -> None:
+    objective, lattice, target = made(spec, TEXT), lattice_of(3), target_of(TEXT)
+    assert torch.autograd.gradcheck(
+        lambda values: objective.loss(lattice.having(values), target), lattice.values.requires_grad_()
+    )
+
+
+def test_a_path_of_pieces_is_scored_by_hand() -> None:
+    """Two stretches: a, ab, and one piece that is both; free strings."""
+    objective: Any = made(dt.automaton(), TEXT)
+    lattice = cut(lattice_of(3), slice(0, 1))
+    s = lattice.values
+    ways = {(0,): [s[1, 0]], (1,): [s[1, 1]]}
+    ways |= {(a, b): [s[0, a] + s[2, b]] for a in range(2) for b in range(2)}
+    total = torch.stack([score for scores in ways.values() for score in scores]).logsumexp(0)
+    for text, (score,) in ways.items():
+        torch.testing.assert_close(objective.log_likely(lattice, [text])[0], score - total)
+
+
+def test_a_string_that_no_path_spells_teaches_nothing_and_is_told() -> None:
+    objective = made(dt.ctc(), TEXT)
+    output = Sequences(output_of(3).values.requires_grad_(), LENGTHS)
+    target = Sequences(torch.tensor([0, 0, 0, 1, 1]), torch.tensor([1, 2, 2]))  # bb does not go into one frame
+    loss = objective.loss(output, target)
+    loss.sum().backward()
+    assert loss[2] == 0
+    assert output.values.grad is not None
+    assert output.values.grad[-1].tolist() == [0, 0, 0]
+    assert objective.summary(objective.measure(output, target))["unspelled"] == pytest.approx(1 / 3)
+
+
+def test_ctc_is_pytorchs() -> None:
+    objective, output, target = made(dt.ctc(), TEXT), output_of(3), target_of(TEXT)
+    frames = output.padded().log_softmax(-1).transpose(0, 1)
+    expected = nn.functional.ctc_loss(
+        frames, target.values[:, 0].contiguous(), LENGTHS, target.lengths, blank=2, reduction="none", zero_infinity=True
+    )
+    torch.testing.assert_close(objective.loss(output, target), expected)
+
+
+def test_words_that_are_not_in_the_lexicon_teach_nothing() -> None:
+    objective = made(dt.crf(lexicon=True), TAGS)
+    output = cut(output_of(3), slice(0, 1))
+    assert float(objective.loss(output, Sequences(torch.tensor([1, 1]), torch.tensor([2]))).detach()) == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "data", "message"),
+    [
+        (dt.crf(), TEXT, "crf needs a target of tags, the data have string"),
+        (dt.automaton(), TAGS, "automaton needs a target of string, the data have tags"),
+        (dt.crf(forbid=True), dataclasses.replace(TAGS, names=["x", "y", "z"]), "the tags mark no chunks"),
+        (dt.crf(lexicon=True), dataclasses.replace(TAGS, lexicon=[]), "the data name no words"),
+        (dt.automaton({"a": "a"}, ["a"]), TEXT, "grammar and lexicon: give one of them"),
+        (dt.automaton({"a": "a("}), TEXT, "grammar: rule 'a'"),
+        (dt.automaton(lexicon=["abc"]), TEXT, "there is no symbol 'c'"),
+        (dt.softmax(), TEXT, "softmax needs a target of class, the data have string"),
+    ],
+    ids=repr,
+)
+def test_what_does_not_go_together_is_refused(spec: Spec, data: Target, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        make_objective(spec, data)
