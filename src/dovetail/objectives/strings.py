@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..automata import Automaton, Symbols, best_paths, ctc_sum, path_sum
 from ..automata.builders import alignments, string
@@ -105,8 +105,9 @@ def strings_of(target: Sequences) -> list[list[int]]:
 class Recognizer(Reading):
     """p(string) = e^(sum over the paths that spell it) / e^(sum over all paths there are)."""
 
-    def __init__(self, data: Target, rules: Rules | None, words: list[str] | None) -> None:
+    def __init__(self, data: Target, rules: Rules | None, words: list[str] | None, joint: bool = True) -> None:
         super().__init__(data, "automaton")
+        self.joint = joint
         if rules is not None and words is not None:
             raise ValueError("grammar and lexicon: give one of them")
         self.blank, self.width = data.width, data.width + 1
@@ -117,6 +118,24 @@ class Recognizer(Reading):
         elif words is not None:
             self.language = smallest(project(of_lexicon([symbols.labels(word) for word in words]), "input"))
         self.whole = None if self.language is None else compose(alignments(data.width, self.blank), self.language)
+
+    def loss(self, output: Any, target: Any) -> Tensor:
+        return super().loss(output, target) if self.joint else self._loss_of_pieces(output, target)
+
+    def _loss_of_pieces(self, output: Any, target: Any) -> Tensor:
+        """(N,): each piece by itself, whether it is a character and which."""
+        if not isinstance(output, Lattice) or target.values.dim() == 1:
+            raise ValueError("joint: false needs pieces of lines, and to know where their characters are")
+        truth = torch.full((len(output.values),), self.blank)
+        spans = torch.split(output.columns, output.lengths.tolist())
+        characters, start = torch.split(target.values.cpu(), target.lengths.tolist()), 0
+        for pieces, own in zip(spans, characters, strict=True):
+            nearest = torch.cdist(own[:, 1:].double(), pieces.double(), p=torch.inf).argmin(1)
+            truth[start + nearest] = own[:, 0]
+            start += len(pieces)
+        losses = nn.functional.cross_entropy(self._wide(output).values, truth.to(output.device), reduction="none")
+        each: Tensor = output.having(losses).sums()
+        return each
 
     def log_likely(self, output: Any, strings: Sequence[Sequence[int]]) -> Tensor:
         frames = self._wide(output)
@@ -147,12 +166,15 @@ class Recognizer(Reading):
         return spellings(lattice.cuts.cpu(), lattice.lengths.cpu(), lattice.ends.cpu(), languages)
 
     def _wide(self, output: Any) -> Any:
-        return output.having(output.values.to(wide(output.values)))
+        values = output.values.to(wide(output.values))
+        return output.having(values if self.joint else values.log_softmax(1))
 
 
 @objective
 @sees_time
-def automaton(data: Target, grammar: Rules | None = None, lexicon: list[str] | None = None) -> Objective:
+def automaton(
+    data: Target, grammar: Rules | None = None, lexicon: list[str] | None = None, joint: bool = True
+) -> Objective:
     """A string read from frames or from pieces of a line, all ways to spread it or to cut the line taken together.
 
         loss = log sum over all paths of e^score - log sum over the paths that spell the target of e^score
@@ -161,9 +183,11 @@ def automaton(data: Target, grammar: Rules | None = None, lexicon: list[str] | N
     is where any string may come: then the sums are those of normalized frames); of a lattice a path is a way to cut the
     line, and its score the sum of what the network says of each piece. `grammar`, rules that are regular expressions of
     which the first describes a string, or a `lexicon` of words leave only paths that they allow, in training as in
-    decisions: the denominator of lattice-free maximum mutual information. Shapes: output (N, T, labels + 1), the last
-    for the blank (which pieces never have), target strings. Raises `ValueError` for other targets. Graves et al.
-    (2006); LeCun et al. (1998), section VI, discriminative forward training.
+    decisions: the denominator of lattice-free maximum mutual information. `joint: false` is, for comparison, what
+    systems do that are put together afterwards: each piece learns by itself which character it is, or that it is none,
+    told where the characters are; all paths are weighed only in decisions. Shapes: output (N, T, labels + 1), the last
+    for the blank (which pieces have only with `joint: false`), target strings. Raises `ValueError` for other targets.
+    Graves et al. (2006); LeCun et al. (1998), section VI, discriminative forward training.
 
     >>> import dovetail as dt, torch
     >>> from dovetail.recipe.facts import Target
@@ -172,7 +196,7 @@ def automaton(data: Target, grammar: Rules | None = None, lexicon: list[str] | N
     >>> dt.automaton().make(Target("string", 2, ["a", "b"])).loss(frames, text)  # aa, a-, -a of nine
     tensor([1.0986])
     """
-    return Recognizer(data, grammar, lexicon)
+    return Recognizer(data, grammar, lexicon, joint)
 
 
 @objective
