@@ -55,7 +55,7 @@ def made(spec: Spec, data: Target) -> Objective:
 
 
 def test_every_objective_has_a_row() -> None:
-    assert {part.name for part in kind} == {spec.name for spec, _ in SETTINGS}
+    assert {part.name for part in kind if not part.sees_time} == {spec.name for spec, _ in SETTINGS}
 
 
 @every

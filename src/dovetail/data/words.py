@@ -63,16 +63,16 @@ def read_letters(path: Path, size: list[int]) -> tuple[Tensor, Tensor, Tensor]:
     letters, words, lines = [], [], [line for line in read_text(path).split("\n") if line.strip()]
     images = np.zeros((len(lines), size[0] * size[1]), np.uint8)
     for row, line in enumerate(lines):
-        first, second, *pixels = line.split()
         try:
-            letter = int(first)
-            words.append(second.removeprefix("qid:"))
-            images[row, [int(pixel.partition(":")[0]) - 1 for pixel in pixels]] = 255
-            if not 1 <= letter <= len(LETTERS):
+            first, second, *rest = line.split()
+            letter, pixels = int(first), [int(pixel.partition(":")[0]) for pixel in rest]
+            if not 1 <= letter <= len(LETTERS) or not all(1 <= pixel <= images.shape[1] for pixel in pixels):
                 raise ValueError
-        except (ValueError, IndexError):
+        except ValueError:
             what = f"letters from 1 to {len(LETTERS)}, pixels from 1 to {images.shape[1]}"
             raise DataError(f"{path}: line {row + 1}: expected `letter qid:word pixel:1 ...`, {what}") from None
+        words.append(second.removeprefix("qid:"))
+        images[row, np.array(pixels, np.int64) - 1] = 255
         letters.append(letter - 1)
     if not letters:
         raise DataError(f"{path}: holds no letter")
