@@ -67,17 +67,18 @@ class Typeset(Source):
         elif part == "train" and self.counts["validation"]:
             images, labels = images[half:], labels[half:]
         rng = np.random.default_rng(mix(self.seed, purpose_key(f"{self.name} {part}")))
-        by_class = [(labels == label).nonzero()[:, 0].numpy() for label in range(len(DIGITS))]
-        drawn = [draw_sign(sign, rng) for sign in self.symbols[len(DIGITS) :] for _ in range(200)]
-        for label in range(len(DIGITS), len(self.symbols)):
-            start = len(images) + 200 * (label - len(DIGITS))
-            by_class.append(np.arange(start, start + 200))
+        drawn = [draw_sign(sign, rng) for sign in self.symbols[len(DIGITS) :] for _ in range(_SIGNS)]
         if drawn:
             images = torch.cat([images, torch.stack(drawn)])
-            signs = torch.arange(len(DIGITS), len(self.symbols)).repeat_interleave(200)
+            signs = torch.arange(len(DIGITS), len(self.symbols)).repeat_interleave(_SIGNS)
             labels = torch.cat([labels, signs])
         strings = [self.strings(rng) for _ in range(self.counts[part])]
-        picks = [torch.tensor([int(rng.choice(by_class[label])) for label in string]) for string in strings]
+        by_class = [(labels == label).nonzero()[:, 0] for label in range(len(self.symbols))]
+        chances = iter(rng.random(sum(map(len, strings))).tolist())
+        picks = [
+            torch.stack([by_class[label][int(next(chances) * len(by_class[label]))] for label in string])
+            for string in strings
+        ]
         if not picks:
             return Lines(*(torch.zeros(shape, dtype=kind) for shape, kind in _NOTHING))
         return typeset(images, picks, labels, self.how, rng)
@@ -88,6 +89,7 @@ class Typeset(Source):
         return images, labels, None
 
 
+_SIGNS = 200  # drawn of each kind
 _NOTHING = (((0, HEIGHT), torch.uint8), ((0,), torch.int64), ((0, 3), torch.int64), ((0,), torch.int64))
 
 

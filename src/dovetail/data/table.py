@@ -15,7 +15,7 @@ from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Target
 from .encode import encode, learn, natural
 from .faults import Faults, Most, OnError
-from .source import Examples, InMemory, Source, fingerprint, relabelled, shape_text, sizes
+from .source import Examples, InMemory, Source, fingerprint, relabelled, sizes
 from .split import Share, split
 from .statistics import class_target, number_target
 from .tabular import Columns, read_table
@@ -107,9 +107,7 @@ class Table(Source):
     def adopt(self, facts: Facts) -> None:
         """Encode these rows as the run's training table taught."""
         if facts.input.form != "table":
-            raise DataError(
-                f"{self.name}: a table, the run takes {facts.input.form} of {shape_text(facts.input.shape)}"
-            )
+            raise DataError(f"{self.name}: a table, the run takes {facts.input.told}")
         table = self.rows()
         y, names, form = self.target(table, facts.target)
         own = Target(form, len(names), names)

@@ -47,30 +47,32 @@ def typeset(images: Tensor, picks: Sequence[Tensor], labels: Tensor, how: Settin
     glyphs = changed(images, order, how, rng)
     widths = ink_span(glyphs)
     columns: list[np.ndarray] = []
-    rows, counts, start = [], [], 0
+    rows: list[tuple[int, int, int]] = []
+    names, start = labels[order].tolist(), 0
+    gaps = iter(rng.integers(how.gap[0], how.gap[1] + 1, len(order)).tolist())
+    margins = iter(rng.integers(4, 9, 2 * len(picks)).tolist())
     for pick in picks:
         spans: list[tuple[int, int]] = []
-        right = int(rng.integers(4, 9))
+        right = next(margins)
         for i in range(start, start + len(pick)):
             first, last = widths[i]
-            left = max(right + (int(rng.integers(how.gap[0], how.gap[1] + 1)) if i > start else 0), 1)
-            left = max(left, spans[-1][0] + 2) if spans else left  # so that their order stays theirs
+            gap = next(gaps)
+            left = max(right + gap, 1, spans[-1][0] + 2) if spans else right  # so that their order stays theirs
             spans.append((left, left + last - first))
             right = max(right, left + last - first)
-        line = np.zeros((HEIGHT, right + int(rng.integers(4, 9))), np.uint8)
+        line = np.zeros((right + next(margins), HEIGHT), np.uint8)
         for i, (left, after) in zip(range(start, start + len(pick)), spans, strict=True):
             first, last = widths[i]
-            np.maximum(line[:, left:after], glyphs[i, :, first:last], out=line[:, left:after])
-            rows.append((int(labels[order[i]]), left, after))
-        columns.append(line.T)
-        counts.append(len(pick))
+            np.maximum(line[left:after], glyphs[i, :, first:last].T, out=line[left:after])
+            rows.append((names[i], left, after))
+        columns.append(line)
         start += len(pick)
     lengths = torch.tensor([len(line) for line in columns])
     whole = np.concatenate(columns).astype(np.float32)
     if how.noise:
         whole += rng.normal(0.0, 255 * how.noise, whole.shape).astype(np.float32)
     stored = torch.from_numpy(whole.round().clip(0, 255).astype(np.uint8))
-    return Lines(stored, lengths, torch.tensor(rows), torch.tensor(counts))
+    return Lines(stored, lengths, torch.tensor(rows), torch.tensor([len(pick) for pick in picks]))
 
 
 def changed(images: Tensor, order: Tensor, how: Setting, rng: np.random.Generator) -> np.ndarray:

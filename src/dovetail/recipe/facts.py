@@ -91,6 +91,12 @@ class Input:
     vocabularies: dict[str, list[str]] = field(default_factory=dict)
 
     @property
+    def told(self) -> str:
+        """What an example is, in words: `image of 1x28x28`; of a sequence what a place is."""
+        sizes = self.shape[1:] if self.form == "sequence" else self.shape
+        return f"{self.form} of {'x'.join(map(str, sizes))}"
+
+    @property
     def known(self) -> list[str]:
         """The columns that there are of a new sequence."""
         return [name for name in self.names if name != self.aim]
