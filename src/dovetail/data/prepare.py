@@ -49,11 +49,15 @@ class Prepare:
             return x.mul(self.scale).sub_(self.shift)
         return x.mul_(self.scale).sub_(self.shift)
 
-    def values(self, raw: Tensor) -> Tensor:
+    def values(self, raw: Any) -> Any:
         """Stored values as numbers on the device, bytes as 0 to 1."""
+        if isinstance(raw, Sequences):
+            return raw.to(self.device, non_blocking=True).having(self.values(raw.values))
         x = raw.to(self.device, self.dtype, non_blocking=True)
         return x if self.range == 1 else x.mul_(1 / self.range)
 
-    def normalized(self, x: Tensor) -> Tensor:
+    def normalized(self, x: Any) -> Any:
         """Numbers as `values` gives them, normalized."""
+        if isinstance(x, Sequences):
+            return x.having(self.normalized(x.values))
         return x.mul(self.range) if self.plain else x.mul(self.scale * self.range).sub_(self.shift)

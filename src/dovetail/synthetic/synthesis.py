@@ -8,14 +8,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..recipe.draws import Draws
+from ..recipe.errors import RecipeError
 from ..recipe.facts import Input
 from ..recipe.place import fail
+from ..recipe.sequences import Sequences
 from ..recipe.spec import Spec
 from .flow import Flow
 from .mixup import Mix, Mixup
 from .transform import Draw, Warp
+
+_WIDTHS = 16  # lines are made as wide as a multiple of this, so that few widths occur
 
 
 class Synthesis:
@@ -31,7 +36,7 @@ class Synthesis:
     """
 
     def __init__(self, specs: Sequence[Spec], input: Input) -> None:
-        example = torch.empty((2, *input.shape), dtype=getattr(torch, input.dtype), device="meta")
+        example = torch.empty((2, *_image(input)), dtype=getattr(torch, input.dtype), device="meta")
         transforms = []
         for index, spec in enumerate(specs):
             made: Any = spec.make_at(f"synthetic[{index}]", example)
@@ -39,10 +44,24 @@ class Synthesis:
                 fail("mixes finished images, so put it last", f"synthetic[{index}] mixup", spec.place)
             transforms.append((f"synthetic.{index}", made))
         self.mixes = bool(transforms) and isinstance(transforms[-1][1], Mixup)
+        if self.mixes and input.form == "sequence":
+            fail("sequences cannot be mixed", f"synthetic[{len(specs) - 1}] mixup", specs[-1].place)
         self.groups = [(warps, list(run)) for warps, run in groupby(transforms, lambda one: isinstance(one[1], Warp))]
 
-    def __call__(self, x: Tensor, draws: Draws) -> tuple[Tensor, Mix | None]:
-        """Synthetic versions of the rows from `draws.first` on of step `draws.step`; where it mixes, of all rows."""
+    def __call__(self, x: Any, draws: Draws) -> tuple[Any, Mix | None]:
+        """Synthetic versions of the rows from `draws.first` on of step `draws.step`; where it mixes, of all rows.
+
+        Of sequences each place is an image, or each is a column of one, as those of lines to read are.
+        """
+        if not isinstance(x, Sequences):
+            return self._images(x, draws)
+        if x.values.dim() > 2:
+            return x.having(self._images(x.values, draws)[0]), None
+        lines = pad(x.padded().transpose(1, 2)[:, None], (0, -x.longest % _WIDTHS))
+        changed, _ = self._images(lines, draws)
+        return Sequences.of(changed[:, 0].transpose(1, 2), x.lengths), None
+
+    def _images(self, x: Tensor, draws: Draws) -> tuple[Tensor, Mix | None]:
         mix = None
         for warps, run in self.groups:
             flow = Flow(x) if warps else None
@@ -57,3 +76,13 @@ class Synthesis:
             if flow is not None:
                 x = flow.resample(x)
         return x, mix
+
+
+def _image(input: Input) -> list[int]:
+    """The shape of the images that are changed: of an example, of each of its places, or of all its columns."""
+    if input.form != "sequence":
+        return input.shape
+    if input.fields:
+        raise RecipeError("synthetic: there are no synthetic versions of words")
+    longest, *place = input.shape
+    return [1, place[0], longest] if len(place) == 1 else place
