@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import dovetail as dt
 from dovetail.objectives import Objective
-from dovetail.objectives.places import make_objective
+from dovetail.objectives.make import make_objective
 from dovetail.recipe.check import check
 from dovetail.recipe.facts import Target
 from dovetail.recipe.language import plain, read_nodes, write

@@ -102,6 +102,8 @@ def not_a_number_where(sums: Tensor, frames: Tensor, lengths: Tensor, *weights: 
 
     Maxima pass over what is not a number; without this a sum would look like one.
     """
+    if not any(bool(tensor.detach().sum().isnan()) for tensor in (frames, *weights)):  # a pass of a third of the time
+        return sums
     inside = torch.arange(frames.shape[1], device=frames.device) < lengths.to(frames.device)[:, None]
     wrong = (frames.detach().isnan().any(-1) & inside).any(1)
     for weight in weights:

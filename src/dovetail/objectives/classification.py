@@ -48,6 +48,14 @@ class Classifier(Objective):
         own = output.gather(1, target[:, None])
         return (own - output.scatter(1, target[:, None], -torch.inf).amax(1, keepdim=True))[:, 0]
 
+    def sureness(self, output: Tensor) -> Tensor:
+        """(N,): the log probability of the class decided on."""
+        return self.probabilities(output).amax(1).log()
+
+    def right(self, output: Tensor, target: Tensor) -> Tensor:
+        """(N,): whether the class decided on is the right one."""
+        return self.decode(output) == (target.clamp(min=0) if self.width == 1 else target)
+
     def decode(self, output: Tensor) -> Tensor:
         """(N,): the most probable class."""
         return output.argmax(1)

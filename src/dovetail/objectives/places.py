@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
-from ..recipe.facts import Target
 from ..recipe.sequences import Sequences
-from ..recipe.spec import Spec
 from .objective import Objective, Statistics
 
 
@@ -58,9 +55,12 @@ class Places(Objective):
     def fits(self, shape: Any) -> bool:
         return self.each.fits(shape)
 
+    def sureness(self, output: Any) -> Tensor:
+        """(places,): of each place's decision."""
+        each: Any = self.each
+        return each.sureness(output.values)  # type: ignore[no-any-return]
 
-def make_objective(spec: Spec, target: Target) -> Any:
-    """The objective of a recipe on such a target; of tags, one that does not see time judges each place."""
-    if target.form != "tags" or spec.part.sees_time:
-        return spec.make_at("objective", target)
-    return Places(spec.make_at("objective", dataclasses.replace(target, form="class")))
+    def right(self, output: Any, target: Any) -> Tensor:
+        """(places,): whether each place's decision is right."""
+        each: Any = self.each
+        return each.right(output.values, target.values)  # type: ignore[no-any-return]

@@ -54,6 +54,12 @@ class Tagger(Objective):
             statistics["chunks"] = self.chunks.count(decided, target)
         return statistics
 
+    def right(self, output: Any, target: Any) -> Tensor:
+        """(N,): whether all tags of a sequence are right."""
+        decided = self.decode(output)
+        right: Tensor = decided.having((decided.values != target.values).double()).sums() == 0
+        return right
+
     def summary(self, statistics: Statistics) -> dict[str, float]:
         """`error`, the share of wrong places; of chunks `f1`, `precision` and `recall`; `exact`, the share of sequences
         that are right throughout; the mean `loss` a place in nats."""
@@ -161,11 +167,15 @@ class ConditionalRandomField(Tagger):
         return output.having(torch.cat(found).to(frames.device)), scores.to(frames)
 
     @torch.no_grad()
-    def describe(self, output: Any) -> list[dict[str, Any]]:
-        best, scores = self._best(output)
+    def sureness(self, output: Any) -> Tensor:
+        """(N,): the log probability of the tagging decided on, as a whole."""
         frames, chain = self._frames(output), self.chain(wide(output.values))
-        sums, tags = self._sum(chain, frames, output.lengths), iter(best.values.tolist())
-        likely = torch.where(scores > -torch.inf, scores - sums, -torch.inf).exp().tolist()
+        scores = self._best(output)[1]
+        return torch.where(scores > -torch.inf, scores - self._sum(chain, frames, output.lengths), -torch.inf)
+
+    @torch.no_grad()
+    def describe(self, output: Any) -> list[dict[str, Any]]:
+        tags, likely = iter(self.decode(output).values.tolist()), self.sureness(output).exp().tolist()
         lengths = output.lengths.tolist()
         return [
             {"tags": [self.names[next(tags)] for _ in range(length)], "probability": p}

@@ -53,6 +53,16 @@ class Reading(Objective):
         return self.read(output)
 
     @torch.no_grad()
+    def sureness(self, output: Any) -> Tensor:
+        """(N,): the log probability of the string decided on."""
+        return self.log_likely(output, self.decode(output))
+
+    def right(self, output: Any, target: Any) -> Tensor:
+        """(N,): whether the whole string is right."""
+        pairs = zip(self.decode(output), strings_of(target), strict=True)
+        return torch.tensor([found == truth for found, truth in pairs])
+
+    @torch.no_grad()
     def measure(self, output: Any, target: Any) -> Statistics:
         truth, found = strings_of(target), self.decode(output)
         edits = [edit_distance(one, other) for one, other in zip(found, truth, strict=True)]

@@ -160,6 +160,7 @@ class Recipe:
     views: Literal["mirror"] | None = None  # what tests answer by, beside the example itself: the mirror image
     evaluate: Interval = "1 epoch"
     stop: Stop | None = None  # when validation examples tell to stop early
+    reject: Annotated[float, Field(gt=0, lt=1)] | None = None  # what share of validation answers may be wrong and stand
     checkpoint: Interval = "1 epoch"
     keep: Positive = 2  # how many of the newest checkpoints stay
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$"), "auto, cpu, mps, cuda or cuda:N"] = "auto"

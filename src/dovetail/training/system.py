@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..layers.heads import Heads, main_of
+from ..objectives.make import make_objective
 from ..objectives.objective import Objective
-from ..objectives.places import make_objective
 from ..optim.groups import require_matches
 from ..recipe.build import BuildError, build_and_push, fill, shape_text
 from ..recipe.draws import Draws, mix, purpose_key
@@ -79,7 +79,7 @@ class System(nn.Module):
         self.channels_last = recipe.layout == "channels_last"
         with torch.device(device or "cpu"), torch.random.fork_rng(devices=[]):
             torch.manual_seed(mix(recipe.seed, purpose_key("init")))
-            self.objective: Any = make_objective(recipe.objective, facts.target)
+            self.objective: Any = make_objective(recipe.objective, facts.target, recipe.reject is not None)
             specs = fill(recipe.network, self.objective.width, recipe.init)
             if not specs:
                 raise RecipeError("network: has no layers")

@@ -67,9 +67,10 @@ class Trainer:
         self.evaluate_every = self.span.steps(recipe.evaluate)
         self.patience = max(1, self.span.steps(recipe.stop.after)) if recipe.stop else 0
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
-        if recipe.stop and not len(source.part("validation")):
-            remedy = f"data.{recipe.data.name}.validation=0.2"
-            raise RecipeError(f"stop: validation examples tell when to stop, and the recipe keeps none: {remedy}")
+        for setting, what in (("stop", "when to stop"), ("reject", "from where on answers are sure")):
+            if getattr(recipe, setting) is not None and not len(source.part("validation")):
+                remedy = f"data.{recipe.data.name}.validation=0.2"
+                raise RecipeError(f"{setting}: validation examples tell {what}, and the recipe keeps none: {remedy}")
         self._shares: dict[float, Tensor] = {}
         self._asked = 0  # the signal that asked the processes, by the step they are at
 
@@ -200,6 +201,9 @@ class Trainer:
         with self.as_tested():
             best = self.recipe.stop and math.isfinite(self.state.best)  # else none was ever judged to be
             system, weights = self._best() if best else (self.system, self.replicas.weights())
+            if self.recipe.reject is not None:
+                system.objective.settle(self._judge("validation", system), self.recipe.reject)
+                weights = {**weights, "objective.threshold": system.objective.threshold}
             if len(self.source.part("test")):
                 statistics = self._judge("test", system)
                 figures = {**system.objective.summary(statistics), "count": int(statistics["count"])}
