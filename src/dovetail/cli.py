@@ -121,15 +121,26 @@ def predict(
     ],
     best: Best = False,
     invert: Annotated[bool, typer.Option("--invert", help="Swap light and dark of images first.")] = False,
+    picture: Annotated[
+        bool, typer.Option("--picture", help="Draw how each line was read, beside its image: NAME-read.png.")
+    ] = False,
     vote: AsOne = False,
     use: Use = None,
     as_json: Json = False,
 ) -> None:
-    """Answer for new inputs: a JSON line each, with class and probability or value."""
+    """Answer for new inputs: a JSON line each, with class and probability, value, tags or text."""
     use_parts(use)
     opened, files = _opened(words, vote)
     if not files:
-        raise UsageError(f"predict {' '.join(words)}: which files? Images, or CSV files")
+        raise UsageError(f"predict {' '.join(words)}: which files? Images, CSV files, or sentences")
+    if picture:
+        from .report.lines import draw_line
+        from .training.lines import look
+
+        for file, line in zip(files, look(opened, files, best, invert), strict=True):
+            print(json.dumps(line.answer))
+            say(f"wrote {draw_line(line, Path(file).with_name(f'{Path(file).stem}-read.png'))}")
+        return
     for answer in opened.predict(files, best, invert):
         print(json.dumps(answer))
 

@@ -4,6 +4,7 @@ from .arrays import arrays
 from .digits import digits
 from .folder import folder
 from .idx import idx, mnist
+from .line_images import line_images
 from .lines import amounts, digit_strings
 from .noise import noise
 from .table import cancer, diabetes, table
@@ -11,6 +12,6 @@ from .tagged import columns
 from .words import words
 
 __all__ = [
-    "amounts", "arrays", "cancer", "columns", "diabetes", "digit_strings", "digits", "folder", "idx", "mnist", "noise",
-    "table", "words",
+    "amounts", "arrays", "cancer", "columns", "diabetes", "digit_strings", "digits", "folder", "idx", "line_images",
+    "mnist", "noise", "table", "words",
 ]  # fmt: skip

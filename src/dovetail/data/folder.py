@@ -37,7 +37,8 @@ def read_images(paths: Sequence[Path], channels: int, size: Sequence[int], fit: 
 
 
 def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit) -> Tensor:
-    """An image file as uint8 (C, H, W): EXIF rotation applied, transparency laid on black, at the size asked for.
+    """An image file as uint8 (C, H, W): EXIF rotation applied, transparency laid on black, at the size asked for; a
+    width of 0 is what goes with the height.
 
     Raises `DataError`, naming the file, where it is missing, broken, not an image, or larger than 100 megapixels.
     """
@@ -55,7 +56,7 @@ def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit) -> Tens
                 ground = Image.new("RGBA", turned.size, (0, 0, 0, 255))
                 turned = Image.alpha_composite(ground, turned)
             image: Any = turned.convert("L" if channels == 1 else "RGB")
-            wide = (size[1], size[0])
+            wide = (size[1] or max(1, round(image.width * size[0] / image.height)), size[0])
             if image.size != wide:
                 image = fitted(image, wide, fit)
     except DataError:

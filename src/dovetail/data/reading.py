@@ -13,11 +13,12 @@ from torch import Tensor
 
 from ..recipe.errors import DataError
 from ..recipe.facts import Input
-from ..recipe.sequences import joined
+from ..recipe.sequences import Sequences, joined
 from .array_files import read_array
 from .arrays import finite
 from .encode import encode
 from .folder import read_images
+from .line_images import line_of
 from .sentences import given_sentences, read_sentences
 from .statistics import border_brightness
 from .tabular import Columns, cell, read_table
@@ -38,6 +39,9 @@ def read(input: Input, paths: Sequence[Path], invert: bool = False) -> tuple[lis
         if input.form == "image":
             piece = 255 - piece if invert else piece
             _warn_of_background(path, piece, input.border)
+        elif isinstance(piece, Sequences) and not input.fields:
+            piece = piece.having(255 - piece.values) if invert else piece
+            _warn_of_background(path, piece.values[None, None], input.border)
         names += [str(path)] if len(piece) == 1 else [f"{path}:{row}" for row in range(1, len(piece) + 1)]
         pieces.append(piece)
     return names, joined(pieces)
@@ -48,10 +52,34 @@ def _stored(input: Input, path: Path) -> Any:
         return check_array(input, read_array(Path(), str(path)), str(path))
     if input.form == "table":
         return encode(read_table(path), input)
-    if input.form == "sequence":
+    if input.form == "sequence" and input.fields:
         return numbered(read_sentences(path, input.names, input.aim), input)
+    if input.form == "sequence":
+        return _line(input, path)
     channels, *size = input.shape
     return torch.stack(read_images([path], channels, size, input.fit))
+
+
+def _line(input: Input, path: Path) -> Sequences:
+    """An image of a line."""
+    if len(input.shape) != 2:
+        raise DataError(f"{path}: the run takes {input.told} at every place, which no file can be read as: give arrays")
+    columns = line_of(path, input.shape[1])
+    return Sequences(columns, torch.tensor([len(columns)]))
+
+
+def _lines(input: Input, inputs: Any) -> Sequences:
+    """Sequences given in Python, each an array (places, ...) of values from 0 to 255."""
+    arrays = [np.asarray(one) for one in inputs]
+    for number, one in enumerate(arrays):
+        if list(one.shape[1:]) != input.shape[1:] or not len(one):
+            raise DataError(
+                f"sequence {number}: expected (places, {', '.join(map(str, input.shape[1:]))}), {one.shape}"
+            )
+        if one.min() < 0 or one.max() > 255:
+            raise DataError(f"sequence {number}: expected values of 0 to 255, got {one.min()} to {one.max()}")
+    values = np.concatenate(arrays).round().astype(np.uint8)
+    return Sequences(torch.from_numpy(values), torch.tensor([len(one) for one in arrays]))
 
 
 def _warn_of_background(path: Path, images: Tensor, border: float) -> None:
@@ -65,7 +93,7 @@ def _warn_of_background(path: Path, images: Tensor, border: float) -> None:
 def check_array(input: Input, inputs: Any, name: str = "inputs") -> Any:
     """An array given in Python as stored values (N, ...), or sentences; raises `DataError` where they do not fit."""
     if input.form == "sequence":
-        return numbered(given_sentences(inputs, input.known), input)
+        return numbered(given_sentences(inputs, input.known), input) if input.fields else _lines(input, inputs)
     if isinstance(inputs, Tensor):
         inputs = (inputs.float() if inputs.dtype == torch.bfloat16 else inputs).detach().cpu().numpy()
     try:

@@ -40,6 +40,10 @@ class Reading(Objective):
         """(N,): log p of a string for each example."""
 
     @abstractmethod
+    def best_pieces(self, lattice: Lattice) -> list[list[tuple[int, int]]]:
+        """The best pieces of each line, counted over all lines, each with its label."""
+
+    @abstractmethod
     def read(self, output: Any) -> list[list[int]]:
         """The string decided on for each example."""
 
@@ -94,10 +98,14 @@ class Reading(Objective):
     def describe(self, output: Any) -> list[dict[str, Any]]:
         found = self.decode(output)
         likely = self.log_likely(output, found).exp().tolist()
-        return [
+        answers: list[dict[str, Any]] = [
             {"text": "".join(self.names[label] for label in string), "probability": min(p, 1.0)}
             for string, p in zip(found, likely, strict=True)
         ]
+        if isinstance(output, Lattice):
+            for answer, pieces in zip(answers, self.best_pieces(output), strict=True):
+                answer["cuts"] = [output.columns[piece].tolist() for piece, _ in pieces]
+        return answers
 
     def expects(self) -> str:
         return f"(N, T, {self.width})"
@@ -169,8 +177,16 @@ class Recognizer(Reading):
         return [[] if path is None else path.outputs for path in found]
 
     def best_pieces(self, lattice: Lattice) -> list[list[tuple[int, int]]]:
-        """The best pieces of each line, counted over all lines, each with its label."""
-        return self._spellings(lattice, self.language or anything(self.blank)).best(lattice.values)
+        frames = self._wide(lattice)
+        return self._spellings(frames, self.language or anything(self.blank)).best(frames.values)
+
+    def shares(self, lattice: Lattice) -> Tensor:
+        """(pieces, labels): how probable it is that a piece is a character, and this one."""
+        scores = self._wide(lattice).values.detach().requires_grad_()
+        with torch.enable_grad():
+            total = self._spellings(lattice, self.language or anything(self.blank)).total(scores)
+            found: Tensor = torch.autograd.grad(total.sum(), scores)[0]
+        return found
 
     def _spellings(self, lattice: Lattice, languages: Automaton | list[Automaton]) -> Spelling:
         return spellings(lattice.cuts.cpu(), lattice.lengths.cpu(), lattice.ends.cpu(), languages)

@@ -122,7 +122,7 @@ class Run:
             for name in names:
                 examples = source.part(name)
                 if len(examples):
-                    for key, value in evaluate(system, examples, self._prepare(system), self.recipe.batch).items():
+                    for key, value in evaluate(system, examples, self.prepare_for(system), self.recipe.batch).items():
                         sums[key] = sums[key] + value if key in sums else value
         if not sums:
             raise UsageError(f"the data have no {part} part to test on")
@@ -145,14 +145,15 @@ class Run:
     def answer(self, raw: Any, best: bool = False) -> list[dict[str, Any]]:
         """An answer for each of the stored inputs (N, ...)."""
         system, rows, answers = self.system(best), 2 * self.recipe.batch, []
-        prepare = self._prepare(system)
+        prepare = self.prepare_for(system)
         with settled(self.recipe), torch.inference_mode():
             for start in range(0, len(raw), rows):
                 some = cut(raw, slice(start, start + rows))
                 answers += system.objective.describe(system.answer(prepare(some)))
         return answers
 
-    def _prepare(self, system: System) -> Prepare:
+    def prepare_for(self, system: System) -> Prepare:
+        """What brings stored values to what the system takes, where it is."""
         return Prepare(self.facts.input, next(system.parameters()).device, dtype_of(self.recipe))
 
 
