@@ -23,6 +23,10 @@ from torch import get_num_threads
 import dovetail as dt
 
 MNIST = "data.mnist.root=MNIST"  # stands for the folder of MNIST's four files
+CONLL = ["data.columns.path=CONLL/train.txt.gz", "data.columns.test=CONLL/test.txt.gz"]
+WORDS = ["data.words.path=WORDS/train_struct.txt.gz", "data.words.test=WORDS/test_struct.txt.gz"]
+STRINGS = "data.digit_strings.root=MNIST"
+RATIOS = ("r2",)  # figures that are no shares
 ROWS = {  # name: (words after `dovetail train`, the figure, seeds)
     "lenet, built-in digits": (["lenet"], "error", 5),
     "lenet, MNIST": (["lenet", MNIST, "epochs=10"], "error", 3),
@@ -35,6 +39,15 @@ ROWS = {  # name: (words after `dovetail train`, the figure, seeds)
     "lenet-60k, MNIST": (["lenet-60k", MNIST], "error", 5),
     "lenet-wide, MNIST": (["lenet-wide", MNIST], "error", 5),
     "cifar10, 20,000 of CIFAR-10": (["cifar10", "data.folder.path=CIFAR10"], "error", 1),
+    "chunking, CoNLL-2000": (["chunking", *CONLL], "f1", 3),
+    "tagger, CoNLL-2000": (["tagger", *CONLL], "f1", 3),
+    "letters, each alone": (["letters", *WORDS], "error", 3),
+    "letters, pairs": (["letters", *WORDS, "objective=crf"], "error", 3),
+    "letters, triples": (["letters", *WORDS, "objective.crf.order=2"], "error", 3),
+    "letters, words": (["letters", *WORDS, "objective.crf.order=2", "objective.crf.lexicon=true"], "error", 3),
+    "reader-sweep, MNIST": (["reader-sweep", STRINGS], "error", 1),
+    "reader-segments, MNIST": (["reader-segments", STRINGS], "error", 1),
+    "amounts, MNIST": (["amounts", "data.amounts.root=MNIST"], "correct", 1),
 }
 VOTES = {"lenet-60k, MNIST", "lenet-wide, MNIST"}  # whose runs also answer as one
 
@@ -45,6 +58,7 @@ def unpacked(words: list[str], folder: Path) -> list[str]:
         with zipfile.ZipFile(data_folder() / "cifar10" / "cifar10-jpeg-20k-5k.zip") as archive:
             archive.extractall(folder)
     places = {"MNIST": data_folder() / "mnist", "CIFAR10": folder / "cifar10"}
+    places |= {"CONLL": data_folder() / "conll2000", "WORDS": data_folder() / "ocr-letters"}
     for name, place in places.items():
         words = [word.replace(f"={name}", f"={place}") for word in words]
     return words
@@ -88,7 +102,7 @@ def main() -> int:
     results = {name: measure(name) for name in options.names or ROWS}
     rows = []
     for name, result in results.items():
-        percent = 100 if result["figure"] == "error" else 1
+        percent = 1 if result["figure"] in RATIOS else 100
         cells = [result["figure"], f"{percent * result['mean']:.3f}", f"{percent * result['deviation']:.3f}"]
         rows.append([name, *cells, str(len(result["runs"])), f"{result['seconds']:.1f}"])
     print(table(["recipe", "figure", "mean", "deviation", "seeds", "seconds"], rows))

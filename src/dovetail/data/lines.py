@@ -132,10 +132,10 @@ def digit_strings(
     size: Count = 10000,
     validation: Few = 0,
     test: Few = 2000,
-    gap: Pixels = [-4, 4],  # noqa: B006
-    slant: Share = 0.2,
+    gap: Pixels = [-2, 5],  # noqa: B006
+    slant: Share = 0.15,
     scale: Share = 0.1,
-    shift: Few = 2,
+    shift: Few = 1,
     broken: Share = 0.0,
     noise: Share = 0.0,
     split: int = 0,
@@ -182,10 +182,10 @@ def amounts(
     size: Count = 10000,
     validation: Few = 0,
     test: Few = 2000,
-    gap: Pixels = [-3, 4],  # noqa: B006
-    slant: Share = 0.2,
+    gap: Pixels = [-2, 5],  # noqa: B006
+    slant: Share = 0.15,
     scale: Share = 0.1,
-    shift: Few = 2,
+    shift: Few = 1,
     broken: Share = 0.0,
     noise: Share = 0.0,
     split: int = 0,

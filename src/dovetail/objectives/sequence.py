@@ -118,7 +118,8 @@ class ConditionalRandomField(Tagger):
         if words and not data.lexicon:
             raise ValueError("lexicon: the data name no words")
         if words:
-            self.words = smallest(project(lexicon(data.lexicon), "input"))
+            with torch.device("cpu"):  # wherever the system is being built
+                self.words = smallest(project(lexicon(data.lexicon), "input"))
             self.known = {tuple(word) for word in data.lexicon}
 
     def chain(self, type: torch.dtype) -> Chain:

@@ -131,11 +131,14 @@ class Recognizer(Reading):
         self.blank, self.width = data.width, data.width + 1
         symbols = Symbols(data.names)
         self.language: Automaton | None = None  # None: any string
-        if rules is not None:
-            self.language = of_grammar(rules, symbols)
-        elif words is not None:
-            self.language = smallest(project(of_lexicon([symbols.labels(word) for word in words]), "input"))
-        self.whole = None if self.language is None else compose(alignments(data.width, self.blank), self.language)
+        self.whole: Automaton | None = None
+        with torch.device("cpu"):  # wherever the system is being built
+            if rules is not None:
+                self.language = of_grammar(rules, symbols)
+            elif words is not None:
+                self.language = smallest(project(of_lexicon([symbols.labels(word) for word in words]), "input"))
+            if self.language is not None:
+                self.whole = compose(alignments(data.width, self.blank), self.language)
 
     def loss(self, output: Any, target: Any) -> Tensor:
         return super().loss(output, target) if self.joint else self._loss_of_pieces(output, target)

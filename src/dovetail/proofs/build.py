@@ -9,6 +9,7 @@ import torch
 
 from ..recipe.build import shape_text
 from ..recipe.recipe import Recipe
+from ..recipe.sequences import blank
 from ..training.run import make_source
 from ..training.show import table
 from ..training.trainer import Trainer
@@ -31,7 +32,7 @@ def prove_build(recipe: Recipe, folder: Path) -> Verdict:
     losses = system.objective.loss(output, batch.target)
     losses.sum().backward()
     with torch.no_grad():
-        expected = float(system.objective.loss(torch.zeros_like(output), batch.target).mean())
+        expected = float(system.objective.loss(blank(output), batch.target).mean())
     loss = float(losses.mean().detach())
     shown = table(recipe, source.facts)
     finding = (

@@ -106,6 +106,11 @@ def values_of(x: Any) -> Any:
     return x.values if isinstance(x, Sequences) else x
 
 
+def blank(x: Any) -> Any:
+    """Zeros instead of every value."""
+    return torch.zeros_like(x) if isinstance(x, Tensor) else x.having(torch.zeros_like(x.values))
+
+
 def cut(batch: Any, rows: slice) -> Any:
     """Some examples of a batch."""
     return batch.rows(rows) if isinstance(batch, Sequences) else batch[rows]

@@ -31,7 +31,8 @@ def specimen(input: Input, dtype: torch.dtype = torch.float32) -> Any:
     longest, *place = input.shape
     stored = getattr(torch, input.dtype) if input.fields else dtype
     places = torch.empty((2 * longest, *place), dtype=stored, device="meta")
-    return Sequences(places, torch.tensor([longest, longest]), tuple(input.fields))
+    lengths = torch.tensor([longest, longest], device="cpu")  # which are looked at
+    return Sequences(places, lengths, tuple(input.fields))
 
 
 class Mixed(NamedTuple):
