@@ -73,9 +73,8 @@ def _lines(input: Input, inputs: Any) -> Sequences:
     arrays = [np.asarray(one) for one in inputs]
     for number, one in enumerate(arrays):
         if list(one.shape[1:]) != input.shape[1:] or not len(one):
-            raise DataError(
-                f"sequence {number}: expected (places, {', '.join(map(str, input.shape[1:]))}), {one.shape}"
-            )
+            wanted = ", ".join(map(str, input.shape[1:]))
+            raise DataError(f"sequence {number}: expected an array (places, {wanted}), got {one.shape}")
         if one.min() < 0 or one.max() > 255:
             raise DataError(f"sequence {number}: expected values of 0 to 255, got {one.min()} to {one.max()}")
     values = np.concatenate(arrays).round().astype(np.uint8)
