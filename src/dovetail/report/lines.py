@@ -17,8 +17,8 @@ def draw_line(line: Line, path: Path) -> Path:
     """Write a picture: the line with the cuts of its best path, and each piece as an arc, dark where it is probable."""
     sheet, (above, below) = figure(rows=2)
     sheet.set_size_inches(max(6.0, line.image.shape[1] / 14), 4.5)
-    above.imshow(line.image.numpy(), cmap="gray_r", aspect="equal")
-    above.set_title(f"{line.answer['text']}   {100 * line.answer['probability']:.1f} %")
+    above.imshow(line.image.numpy(), cmap="gray_r", aspect="auto")
+    sheet.suptitle(f"{line.answer['text']}   {100 * line.answer['probability']:.1f} %")
     above.set_axis_off()
     for piece in line.pieces:
         if piece.chosen:
