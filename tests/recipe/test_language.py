@@ -121,3 +121,11 @@ def test_later_overrides_win_and_replace_parts() -> None:
     assert parse(SMALL, "r", ["network.0=relu"]).network[0] == dt.relu()
     assert parse(SMALL, "r", ["objective={softmax: {smoothing: 0.1}}"]).objective == dt.softmax(0.1)
     assert parse(SMALL, "r", ["optimizer.rate=0.25"]).optimizer.rate == dt.constant(0.25)
+
+
+def test_an_option_of_the_objective_may_be_named_alone() -> None:
+    assert load("lenet", ["smoothing=0.1"]).objective == dt.softmax(0.1)
+    assert load("lenet", ["objective.softmax.top=3", "smoothing=0.1"]).objective == dt.softmax(0.1, top=3)
+    assert load("lenet", ["epochs=3"]).epochs == 3  # settings of the recipe come first
+    with pytest.raises(RecipeError, match="unknown setting 'joint'"):
+        load("lenet", ["joint=false"])

@@ -1,5 +1,7 @@
 """Dotted overrides: `network.0.conv.filters=32`, `data.mnist.root=data`, `seed=3`, on the tree before it is checked.
 
+An option of the objective may be named alone: `smoothing=0.1`.
+
 The path walks the tree together with the annotations, so short forms need not be written out first, and a path
 that names another part of the same kind replaces the part.
 """
@@ -34,8 +36,20 @@ def override(root: Node, assignments: Iterable[str], schema: Any) -> Node:
             (match.group(0).strip("'\""), Place(FILE, 0, match.start() + 1, len(match.group(0)), text))
             for match in re.finditer(r"\"[^\"]*\"|'[^']*'|[^.]+", path)
         ]
-        root = _set(schema, root, words, node, "", whole)
+        root = _set(schema, root, _whole_path(schema, root, words), node, "", whole)
     return root
+
+
+def _whole_path(schema: Any, root: Node, words: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
+    """The path; of an option of the objective that is named alone, the way to it: `margin=2`."""
+    (word, place), fields = words[0], section_fields(schema)
+    written = root.value.get("objective") if isinstance(root.value, dict) else None
+    if len(words) > 1 or word in fields or "objective" not in fields or written is None:
+        return words
+    name = str(next(iter(written.value), "")) if isinstance(written.value, dict) else str(written.value)
+    if name not in known("objective") or word not in find("objective", name).parameters:
+        return words
+    return [("objective", place), (name, place), *words]
 
 
 def _shift(node: Node, text: str, offset: int) -> None:
