@@ -32,6 +32,10 @@ SETTINGS: list[tuple[Spec, Target]] = [
     (dt.crf(order=2, forbid=True), TAGS),
     (dt.crf(lexicon=True), TAGS),
     (dt.crf(order=2, lexicon=True), TAGS),
+    (dt.path_margin(), TAGS),
+    (dt.path_margin(0.5, order=2, forbid=True), TAGS),
+    (dt.semi_crf(longest=3), TAGS),
+    (dt.semi_crf(longest=2), TAGS),
     (dt.ctc(), TEXT),
     (dt.automaton(), TEXT),
     (dt.automaton(grammar={"all": "a<b>*", "b": "b|ab"}), TEXT),
@@ -272,3 +276,54 @@ def test_words_that_are_not_in_the_lexicon_teach_nothing() -> None:
 def test_what_does_not_go_together_is_refused(spec: Spec, data: Target, message: str) -> None:
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         make_objective(spec, data)
+
+
+def segmented(tags: tuple[int, ...], longest: int) -> bool:
+    """Whether tags B-X, I-X and O mark segments of at most so many places."""
+    run = 0
+    for tag in tags:
+        run = 1 if tag == 0 else run + 1 if tag == 1 and run else 0
+        if (tag == 1 and not run) or run > longest:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("longest", [1, 2, 3])
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_probabilities_of_all_segmentations_sum_to_one(longest: int, n: int) -> None:
+    objective = made(dt.semi_crf(longest=longest), TAGS)
+    output = cut(output_of(2), slice(n, n + 1))
+    ways = [way for way in taggings(int(LENGTHS[n])) if segmented(way, longest)]
+    repeated = Sequences(output.values.repeat(len(ways), 1), LENGTHS[n].repeat(len(ways)))
+    loss = objective.loss(repeated, Sequences(torch.tensor(ways).reshape(-1), repeated.lengths)).detach()
+    torch.testing.assert_close((-loss).exp().sum(), torch.tensor(1.0, dtype=torch.float64))
+    best = int(loss.argmin())
+    assert tuple(objective.decode(output).values.tolist()) == ways[best]
+    assert objective.describe(output)[0]["probability"] == pytest.approx(float((-loss[best]).exp()))
+
+
+@pytest.mark.parametrize("spec", [dt.path_margin(), dt.path_margin(0.3, order=2), dt.path_margin(0.0)], ids=repr)
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_a_margin_is_that_to_the_best_of_all_taggings(spec: Spec, n: int) -> None:
+    objective: Any = made(spec, TAGS)
+    output, target = cut(output_of(3), slice(n, n + 1)), cut(target_of(TAGS), slice(n, n + 1))
+    ways = torch.tensor(taggings(int(LENGTHS[n])))
+    repeated = Sequences(output.values.repeat(len(ways), 1), LENGTHS[n].repeat(len(ways)))
+    scores = objective.score(repeated, Sequences(ways.reshape(-1), repeated.lengths))
+    wrong = (ways != target.values).double().sum(1)
+    expected = (scores + spec.options["margin"] * wrong).max() - objective.score(output, target)[0]
+    torch.testing.assert_close(objective.loss(output, target)[0], expected)
+
+
+def test_a_segment_longer_than_there_can_be_is_cut() -> None:
+    objective = made(dt.semi_crf(longest=2), TAGS)
+    output = cut(output_of(2), slice(1, 2))
+    four = [Sequences(torch.tensor(tags), torch.tensor([4])) for tags in ([0, 1, 1, 1], [0, 1, 0, 1])]
+    torch.testing.assert_close(objective.loss(output, four[0]), objective.loss(output, four[1]))
+
+
+def test_tags_that_are_no_segments_are_refused() -> None:
+    with pytest.raises(ValueError, match="semi_crf: takes tags B-X, I-X and O"):
+        dt.semi_crf().make(dataclasses.replace(TAGS, names=["E-X", "I-X", "O"]))
+    with pytest.raises(ValueError, match="semi_crf: there is an I-X and no B-X"):
+        dt.semi_crf().make(Target("tags", 2, ["I-X", "O"]))

@@ -1,14 +1,16 @@
 """Output models: each owns a loss, a decision and a measure."""
 
 from .classification import hinge, logistic, multilabel, softmax
+from .margin import path_margin
 from .nearest import nearest
 from .objective import Objective
 from .ranking import ranking
 from .regression import absolute, huber, squares
+from .segmental import semi_crf
 from .sequence import crf
 from .strings import automaton, ctc
 
 __all__ = [
     "Objective", "absolute", "automaton", "crf", "ctc", "hinge", "huber", "logistic", "multilabel", "nearest",
-    "ranking", "softmax", "squares",
+    "path_margin", "ranking", "semi_crf", "softmax", "squares",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -60,6 +61,19 @@ class Tagger(Objective):
         right: Tensor = decided.having((decided.values != target.values).double()).sums() == 0
         return right
 
+    @abstractmethod
+    def sureness(self, output: Any) -> Tensor:
+        """(N,): the log probability of the tags decided on, as a whole."""
+
+    @torch.no_grad()
+    def describe(self, output: Any) -> list[dict[str, Any]]:
+        tags, likely = iter(self.decode(output).values.tolist()), self.sureness(output).exp().tolist()
+        lengths = output.lengths.tolist()
+        return [
+            {"tags": [self.names[next(tags)] for _ in range(length)], "probability": p}
+            for length, p in zip(lengths, likely, strict=True)
+        ]
+
     def summary(self, statistics: Statistics) -> dict[str, float]:
         """`error`, the share of wrong places; of chunks `f1`, `precision` and `recall`; `exact`, the share of sequences
         that are right throughout; the mean `loss` a place in nats."""
@@ -100,8 +114,8 @@ class ConditionalRandomField(Tagger):
     forbidden: Tensor
     forbidden_first: Tensor
 
-    def __init__(self, data: Target, order: int, forbid: bool, words: bool) -> None:
-        super().__init__(data, "crf")
+    def __init__(self, data: Target, order: int, forbid: bool, words: bool, name: str = "crf") -> None:
+        super().__init__(data, name)
         assert self.width is not None
         self.transitions = nn.Parameter(torch.zeros(self.width, self.width))
         self.start, self.final = nn.Parameter(torch.zeros(self.width)), nn.Parameter(torch.zeros(self.width))
@@ -130,17 +144,21 @@ class ConditionalRandomField(Tagger):
 
     def loss(self, output: Any, target: Any) -> Tensor:
         frames, lengths = self._frames(output), output.lengths
-        labels = target.padded()
-        chain = self.chain(frames.dtype)
-        loss = self._sum(chain, frames, lengths) - chain.score(frames, labels, lengths)
-        if self.pairs is not None:
-            inside = torch.arange(max(labels.shape[1] - 2, 0), device=labels.device) < lengths[:, None] - 2
-            loss = loss - self.pairs[labels[:, :-2], labels[:, 1:-1], labels[:, 2:]].where(inside, 0.0).sum(1)
+        loss = self._sum(self.chain(frames.dtype), frames, lengths) - self.score(output, target)
         if self.words is not None:  # what is no word has no probability, and nothing to learn from
             words = torch.split(target.values.cpu(), target.lengths.tolist())
             known = torch.tensor([tuple(word.tolist()) in self.known for word in words], device=loss.device)
             loss = torch.where(known, loss, 0.0)
         return loss
+
+    def score(self, output: Any, tags: Sequences) -> Tensor:
+        """(N,): of tags."""
+        frames, lengths, labels = self._frames(output), output.lengths, tags.padded()
+        score = self.chain(frames.dtype).score(frames, labels, lengths)
+        if self.pairs is None:
+            return score
+        inside = torch.arange(max(labels.shape[1] - 2, 0), device=labels.device) < lengths[:, None] - 2
+        return score + self.pairs[labels[:, :-2], labels[:, 1:-1], labels[:, 2:]].where(inside, 0.0).sum(1)
 
     def _sum(self, chain: Chain, frames: Tensor, lengths: Tensor) -> Tensor:
         """(N,): log of the sum over all taggings."""
@@ -169,19 +187,9 @@ class ConditionalRandomField(Tagger):
 
     @torch.no_grad()
     def sureness(self, output: Any) -> Tensor:
-        """(N,): the log probability of the tagging decided on, as a whole."""
         frames, chain = self._frames(output), self.chain(wide(output.values))
         scores = self._best(output)[1]
         return torch.where(scores > -torch.inf, scores - self._sum(chain, frames, output.lengths), -torch.inf)
-
-    @torch.no_grad()
-    def describe(self, output: Any) -> list[dict[str, Any]]:
-        tags, likely = iter(self.decode(output).values.tolist()), self.sureness(output).exp().tolist()
-        lengths = output.lengths.tolist()
-        return [
-            {"tags": [self.names[next(tags)] for _ in range(length)], "probability": p}
-            for length, p in zip(lengths, likely, strict=True)
-        ]
 
     def _frames(self, output: Any) -> Tensor:
         values = output.values
