@@ -124,6 +124,7 @@ def predict(
     picture: Annotated[
         bool, typer.Option("--picture", help="Draw how each line was read, beside its image: NAME-read.png.")
     ] = False,
+    alternatives: Annotated[int, typer.Option(min=0, help="How many of the most probable answers to tell.")] = 0,
     vote: AsOne = False,
     use: Use = None,
     as_json: Json = False,
@@ -141,7 +142,7 @@ def predict(
             print(json.dumps(line.answer))
             say(f"wrote {draw_line(line, Path(file).with_name(f'{Path(file).stem}-read.png'))}")
         return
-    for answer in opened.predict(files, best, invert):
+    for answer in opened.predict(files, best, invert, alternatives):
         print(json.dumps(answer))
 
 

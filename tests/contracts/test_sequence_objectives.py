@@ -327,3 +327,34 @@ def test_tags_that_are_no_segments_are_refused() -> None:
         dt.semi_crf().make(dataclasses.replace(TAGS, names=["E-X", "I-X", "O"]))
     with pytest.raises(ValueError, match="semi_crf: there is an I-X and no B-X"):
         dt.semi_crf().make(Target("tags", 2, ["I-X", "O"]))
+
+
+@pytest.mark.parametrize("spec", [s for s, _ in SETTINGS if s.name in ("crf", "semi_crf")], ids=repr)
+def test_alternatives_are_the_most_probable_taggings(spec: Spec) -> None:
+    objective = made(spec, TAGS)
+    output = cut(output_of(objective.width or 1), slice(1, 2))
+    found = objective.alternatives(output, 3)[0]
+    for answer in found:
+        tags = Sequences(torch.tensor([TAGS.names.index(tag) for tag in answer["tags"]]), output.lengths)
+        assert answer["probability"] == pytest.approx(float((-objective.loss(output, tags)).exp().detach()))
+    told = [answer["probability"] for answer in found]
+    assert told == sorted(told, reverse=True)
+    assert found[0]["tags"] == objective.describe(output)[0]["tags"]
+    assert len({tuple(answer["tags"]) for answer in found}) == len(found)
+
+
+@pieces
+@pytest.mark.parametrize("form", ["frames", "pieces"])
+def test_alternatives_are_the_most_probable_strings(spec: Spec, form: str) -> None:
+    objective: Any = made(spec, TEXT)
+    output = cut(output_of(3) if form == "frames" else lattice_of(3), slice(1, 2))
+    likely = {"".join("ab"[k] for k in text): float(objective.log_likely(output, [text]).exp()) for text in texts(4)}
+    best = sorted((p for text, p in likely.items() if allowed(spec, ["ab".index(c) for c in text])), reverse=True)[:3]
+    found = objective.alternatives(output, 3)[0]
+    assert [answer["probability"] for answer in found] == pytest.approx(best[: len(found)])
+    assert all(answer["probability"] == pytest.approx(likely[answer["text"]]) for answer in found)
+
+
+def test_what_has_no_alternatives_says_so() -> None:
+    with pytest.raises(ValueError, match="has no alternatives"):
+        dt.squares().make(Target("numbers", 1)).alternatives(torch.zeros(1, 1), 2)

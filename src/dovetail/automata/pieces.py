@@ -42,6 +42,11 @@ class Spelling:
         found = ranked(self.scored(scores))
         return [[(int(self.piece[a]), int(self.label[a])) for a in paths[0].arcs] if paths else [] for paths in found]
 
+    def ranked(self, scores: Tensor, count: int) -> list[list[list[int]]]:
+        """The strings of the so many best paths of each line, the best first."""
+        found = ranked(self.scored(scores), count)
+        return [[[int(self.label[arc]) for arc in path.arcs] for path in paths] for paths in found]
+
 
 def spellings(cuts: Tensor, pieces: Tensor, ends: Tensor, languages: Automaton | Sequence[Automaton]) -> Spelling:
     """All ways to name the pieces of lines that a language reads, one language for all lines or one for each.

@@ -94,6 +94,11 @@ class Classifier(Objective):
         """`confusion`: how often each class (row) was taken for each (column)."""
         return {"confusion": statistics["confusion"].long().tolist()} if "confusion" in statistics else {}
 
+    def alternatives(self, output: Tensor, count: int) -> list[list[dict[str, Any]]]:
+        best = self.probabilities(output).topk(min(count, self.classes), 1)
+        rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return [[{"class": self.names[i], "probability": p} for i, p in zip(*row, strict=True)] for row in rows]
+
     def describe(self, output: Tensor) -> list[dict[str, Any]]:
         best = self.probabilities(output).max(1)
         decided, sure = best.indices.tolist(), best.values.tolist()

@@ -54,6 +54,10 @@ class Objective(nn.Module):
         """One JSON-ready answer an example, for `predict`."""
         return [{"value": value} for value in torch.as_tensor(self.decode(output)).tolist()]
 
+    def alternatives(self, output: Tensor, count: int) -> list[list[dict[str, Any]]]:
+        """The so many most probable answers of each example, JSON-ready, each with its probability."""
+        raise ValueError("has no alternatives: it does not decide between answers")
+
     def expects(self) -> str:
         """The shape of output it takes, in words, for the message when the network gives another."""
         return f"(N, {self.width})"

@@ -49,6 +49,10 @@ class Places(Objective):
         every, lengths = iter(self.each.describe(output.values)), output.lengths.tolist()
         return [{"places": [next(every) for _ in range(length)]} for length in lengths]
 
+    def alternatives(self, output: Any, count: int) -> list[list[dict[str, Any]]]:
+        every, lengths = iter(self.each.alternatives(output.values, count)), output.lengths.tolist()
+        return [[{"places": [next(every) for _ in range(length)]}] for length in lengths]
+
     def expects(self) -> str:
         return f"(N, T, {self.width})"
 

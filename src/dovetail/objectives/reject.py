@@ -70,6 +70,9 @@ class Rejecting(Objective):
         least = float(self.threshold)
         return [{**one, "rejected": sure < least} for one, sure in zip(self.each.describe(output), odds, strict=True)]
 
+    def alternatives(self, output: Any, count: int) -> list[list[dict[str, Any]]]:
+        return self.each.alternatives(output, count)  # type: ignore[no-any-return]
+
     def expects(self) -> str:
         return self.each.expects()  # type: ignore[no-any-return]
 

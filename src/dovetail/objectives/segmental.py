@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..automata import Automaton, best_paths, path_sum
+from ..automata import Automaton, best_paths, n_best, path_sum
 from ..automata.structure import Structure
 from ..recipe import objective
 from ..recipe.facts import Target
@@ -83,13 +84,29 @@ class Segmental(Tagger):
         return self._best(output)[0]
 
     @torch.no_grad()
+    def alternatives(self, output: Any, count: int) -> list[list[dict[str, Any]]]:
+        frames, automaton = self._frames(output)
+        sums = path_sum(automaton, frames, output.lengths).tolist()
+        found = n_best(automaton, frames, count, output.lengths)
+        return [
+            [
+                {"tags": [self.names[tag] for tag in self._tags(p.arcs).tolist()], "probability": math.exp(p.score - s)}
+                for p in paths
+            ]
+            for paths, s in zip(found, sums, strict=True)
+        ]
+
+    def _tags(self, arcs: list[int]) -> Tensor:
+        """The tags along a path."""
+        states = self._shape.structure.target[arcs]
+        inner = torch.from_numpy((self._shape.place[states] > 0).astype(np.int64))
+        return self.tags[inner, torch.from_numpy(self._shape.column[states])]
+
+    @torch.no_grad()
     def _best(self, output: Any) -> tuple[Sequences, Tensor]:
         frames, automaton = self._frames(output)
         paths = best_paths(automaton, frames, output.lengths)
-        arcs = [arc for path in paths if path is not None for arc in path.arcs]
-        states = automaton.structure.target[arcs]
-        inner = torch.from_numpy((self._shape.place[states] > 0).astype(np.int64))
-        tags = self.tags[inner, torch.from_numpy(self._shape.column[states])]
+        tags = self._tags([arc for path in paths if path is not None for arc in path.arcs])
         scores = torch.tensor([-torch.inf if path is None else path.score for path in paths])
         return output.having(tags.to(frames.device)), scores.to(frames)
 

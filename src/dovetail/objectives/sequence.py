@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..automata.automaton import Automaton
-from ..automata.bestpath import best_paths
+from ..automata.bestpath import best_paths, n_best
 from ..automata.builders.expression import smallest
 from ..automata.builders.lexicon import lexicon
 from ..automata.chain import Chain
@@ -184,6 +185,19 @@ class ConditionalRandomField(Tagger):
         ]
         scores = torch.tensor([-torch.inf if path is None else path.score for path in paths])
         return output.having(torch.cat(found).to(frames.device)), scores.to(frames)
+
+    @torch.no_grad()
+    def alternatives(self, output: Any, count: int) -> list[list[dict[str, Any]]]:
+        frames, chain = self._frames(output), self.chain(wide(output.values))
+        sums = self._sum(chain, frames, output.lengths).tolist()
+        found = n_best(self.automaton(chain), frames, count, output.lengths)
+        return [
+            [
+                {"tags": [self.names[tag] for tag in path.labels], "probability": math.exp(path.score - total)}
+                for path in paths
+            ]
+            for paths, total in zip(found, sums, strict=True)
+        ]
 
     @torch.no_grad()
     def sureness(self, output: Any) -> Tensor:

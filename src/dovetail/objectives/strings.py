@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..automata import Automaton, Symbols, best_paths, ctc_sum, path_sum
+from ..automata import Automaton, Symbols, best_paths, ctc_sum, n_best, path_sum
 from ..automata.builders import alignments, string
 from ..automata.builders.expression import smallest
 from ..automata.builders.grammar import grammar as of_grammar
@@ -18,13 +19,14 @@ from ..automata.operations import compose, project
 from ..automata.pieces import Spelling, anything, spellings
 from ..recipe import objective
 from ..recipe.facts import Target
-from ..recipe.sequences import Lattice, Sequences
+from ..recipe.sequences import Lattice, Sequences, cut
 from ..recipe.spec import sees_time
 from .classification import require, wide
 from .edits import edit_distance
 from .objective import Objective, Statistics
 
 Rules = dict[str, str]
+_PATHS = 20  # looked at for each string wanted: several spell the same
 
 
 class Reading(Objective):
@@ -99,13 +101,30 @@ class Reading(Objective):
         found = self.decode(output)
         likely = self.log_likely(output, found).exp().tolist()
         answers: list[dict[str, Any]] = [
-            {"text": "".join(self.names[label] for label in string), "probability": min(p, 1.0)}
-            for string, p in zip(found, likely, strict=True)
+            {"text": self.spell(string), "probability": min(p, 1.0)} for string, p in zip(found, likely, strict=True)
         ]
         if isinstance(output, Lattice):
             for answer, pieces in zip(answers, self.best_pieces(output), strict=True):
                 answer["cuts"] = [output.columns[piece].tolist() for piece, _ in pieces]
         return answers
+
+    @torch.no_grad()
+    def alternatives(self, output: Any, count: int) -> list[list[dict[str, Any]]]:
+        """Of the strings that the best paths spell, by their whole probability."""
+        answers = []
+        for n, strings in enumerate(self.candidates(output, count)):
+            one = cut(output, slice(n, n + 1))
+            ranked = sorted(((float(self.log_likely(one, [text])), text) for text in strings), reverse=True)[:count]
+            answers.append([{"text": self.spell(text), "probability": math.exp(min(p, 0.0))} for p, text in ranked])
+        return answers
+
+    def spell(self, labels: Sequence[int]) -> str:
+        """A string as it is written."""
+        return "".join(self.names[label] for label in labels)
+
+    @abstractmethod
+    def candidates(self, output: Any, count: int) -> list[list[list[int]]]:
+        """For each example the different strings of its best paths, some more than so many."""
 
     def expects(self) -> str:
         return f"(N, T, {self.width})"
@@ -190,6 +209,17 @@ class Recognizer(Reading):
             total = self._spellings(lattice, self.language or anything(self.blank)).total(scores)
             found: Tensor = torch.autograd.grad(total.sum(), scores)[0]
         return found
+
+    def candidates(self, output: Any, count: int) -> list[list[list[int]]]:
+        frames = self._wide(output)
+        if isinstance(frames, Lattice):
+            languages = self._spellings(frames, self.language or anything(self.blank))
+            strings = languages.ranked(frames.values, _PATHS * count)
+        else:
+            whole = self.whole or alignments(self.blank, self.blank)
+            found = n_best(whole.to(frames.values), frames.padded(), _PATHS * count, frames.lengths)
+            strings = [[path.outputs for path in paths] for paths in found]
+        return [[list(one) for one in dict.fromkeys(map(tuple, each))] for each in strings]
 
     def _spellings(self, lattice: Lattice, languages: Automaton | list[Automaton]) -> Spelling:
         return spellings(lattice.cuts.cpu(), lattice.lengths.cpu(), lattice.ends.cpu(), languages)

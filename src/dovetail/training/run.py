@@ -128,8 +128,10 @@ class Run:
             raise UsageError(f"the data have no {part} part to test on")
         return {**system.objective.summary(sums), "count": int(sums["count"]), **system.objective.details(sums)}
 
-    def predict(self, inputs: Any, best: bool = False, invert: bool = False) -> list[dict[str, Any]]:
-        """An answer an input: `class` and `probability`, or `value`.
+    def predict(
+        self, inputs: Any, best: bool = False, invert: bool = False, alternatives: int = 0
+    ) -> list[dict[str, Any]]:
+        """An answer an input: `class` and `probability`, `value`, `tags` or `text`; with `alternatives` so many more.
 
         `inputs` is an array like the training data's (images (N, H, W) or (N, C, H, W) of 0 to 255; rows of a table's
         columns), or a list of paths (images, CSV). Raises `DataError` where they do not fit.
@@ -139,18 +141,29 @@ class Run:
             names, raw = read(self.facts.input, [Path(path) for path in paths], invert)
         else:
             names, raw = [], check_array(self.facts.input, inputs)
-        answers = self.answer(raw, best)
+        answers = self.answer(raw, best, alternatives)
         return [{"input": n, **a} for n, a in zip(names, answers, strict=True)] if names else answers
 
-    def answer(self, raw: Any, best: bool = False) -> list[dict[str, Any]]:
+    def answer(self, raw: Any, best: bool = False, alternatives: int = 0) -> list[dict[str, Any]]:
         """An answer for each of the stored inputs (N, ...)."""
         system, rows, answers = self.system(best), 2 * self.recipe.batch, []
         prepare = self.prepare_for(system)
         with settled(self.recipe), torch.inference_mode():
             for start in range(0, len(raw), rows):
                 some = cut(raw, slice(start, start + rows))
-                answers += system.objective.describe(system.answer(prepare(some)))
+                output = system.answer(prepare(some))
+                told = system.objective.describe(output)
+                if alternatives:
+                    others = self._alternatives(system, output, alternatives)
+                    told = [{**one, "alternatives": other} for one, other in zip(told, others, strict=True)]
+                answers += told
         return answers
+
+    def _alternatives(self, system: System, output: Any, count: int) -> Any:
+        try:
+            return system.objective.alternatives(output, count)
+        except ValueError as error:
+            raise UsageError(f"alternatives: {self.recipe.objective.name} {error}") from None
 
     def prepare_for(self, system: System) -> Prepare:
         """What brings stored values to what the system takes, where it is."""
