@@ -174,6 +174,7 @@ def test_few_functions_carry_the_displacement() -> None:
     ("spec", "message"),
     [
         (S.scale(1.5), "synthetic[0] scale: a factor stays above 0: give less than 1, or [lowest, highest], not 1.5"),
+        (S.shear(8), "synthetic[0] shear: by is a slope of at most 2 (0.2 is about 11 degrees), not 8"),
         (S.shift([3.0, 1.0]), "synthetic[0] shift: a range goes from its lowest to its highest, not from 3.0 to 1.0"),
         (
             S.crop(area=[0.5, 2.0]),

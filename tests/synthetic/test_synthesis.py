@@ -35,7 +35,7 @@ def image(x: Sequences) -> Tensor:
 
 def test_a_line_is_changed_as_an_image() -> None:
     x = lines([32, 32])
-    specs = (S.shear(10), S.shift(2), S.blur(1.0), S.elastic(10, 3))
+    specs = (S.shear(0.3), S.shift(2), S.blur(1.0), S.elastic(10, 3))
     changed, _ = Synthesis(specs, Input("image", [1, 12, 32], "uint8"))(image(x), Draws(seed=3))
     torch.testing.assert_close(image(seen(x, LINES, *specs)), changed)
 

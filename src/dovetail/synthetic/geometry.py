@@ -15,6 +15,9 @@ from .flow import Flow
 from .transform import Draw, Probability, Range, Warp, around, factors, require_images
 
 
+_STEEPEST = 2
+
+
 class Turn(Warp):
     """A linear map drawn for each image: `entries` gives xx, xy, yx, yy of the backward map from a drawn amount."""
 
@@ -99,12 +102,17 @@ def rotate(x: Tensor, degrees: Range = 10.0, probability: Probability = 1.0) -> 
 def shear(x: Tensor, by: Range = 0.2, probability: Probability = 1.0) -> Warp:
     """Slant the image: a row moves by `by` times its distance from the middle, as italics do; either way, or a range.
 
+    Raises `ValueError` for slopes above 2, which leave streaks: degrees are for `rotate`.
+
     >>> import dovetail as dt
     >>> dt.synthetic.shear(0.3)
     shear(0.3)
     """
     require_images(x)
-    return Turn(around(by), probability, 0.0, lambda slant: (1.0, slant, 0.0, 1.0))
+    ends = around(by)
+    if max(map(abs, ends)) > _STEEPEST:
+        raise ValueError(f"by is a slope of at most {_STEEPEST} (0.2 is about 11 degrees), not {max(map(abs, ends)):g}")
+    return Turn(ends, probability, 0.0, lambda slant: (1.0, slant, 0.0, 1.0))
 
 
 @transform

@@ -39,7 +39,13 @@ def closing(figures: dict[str, Any]) -> str:
     if "error" in figures and "standard_error" in figures:
         wrong = round(figures["error"] * count)
         deviation = 100 * figures["standard_error"]
-        return f"test error {100 * figures['error']:.2f} % +- {deviation:.2f} ({wrong} of {count} wrong)"
+        text = f"test error {100 * figures['error']:.2f} % +- {deviation:.2f} ({wrong} of {count} wrong)"
+        if "character_error" in figures:
+            text += f", of characters {100 * figures['character_error']:.2f} %"
+        if "reject" in figures:
+            correct, stands, reject = (100 * figures[name] for name in ("correct", "accepted_error", "reject"))
+            text += f"; {correct:.1f} % correct, {stands:.1f} % wrong and accepted, {reject:.1f} % rejected"
+        return text
     shown = [figure(name, value) for name, value in figures.items() if isinstance(value, float)]
     return f"test {', '.join(shown)} ({count} examples)"
 
