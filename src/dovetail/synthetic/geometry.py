@@ -14,7 +14,6 @@ from ..recipe import transform
 from .flow import Flow
 from .transform import Draw, Probability, Range, Warp, around, factors, require_images
 
-
 _STEEPEST = 2
 
 
