@@ -5,10 +5,10 @@ from .margin import path_margin
 from .nearest import nearest
 from .objective import Objective
 from .ranking import ranking
+from .recognition import automaton, ctc
 from .regression import absolute, huber, squares
 from .segmental import semi_crf
 from .sequence import crf
-from .strings import automaton, ctc
 
 __all__ = [
     "Objective", "absolute", "automaton", "crf", "ctc", "hinge", "huber", "logistic", "multilabel", "nearest",

@@ -20,7 +20,7 @@ from ..recipe.spec import sees_time
 from .chunks import split_tag
 from .classification import wide
 from .objective import Objective
-from .sequence import Tagger
+from .tagger import Tagger
 
 
 class Segmental(Tagger):
