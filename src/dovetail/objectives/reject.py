@@ -56,7 +56,8 @@ class Rejecting(Objective):
         right, wrong = shares(counts, float(self.threshold))
         told = {"correct": right, "accepted_error": wrong, "reject": 1 - right - wrong}
         best = {"coverage_at_1": sum(shares(counts, threshold(counts, 0.01)))}
-        return {**self.each.summary(statistics), **told, **best}
+        own = {name: value for name, value in statistics.items() if name != "sureness"}
+        return {**self.each.summary(own), **told, **best}
 
     def details(self, statistics: Statistics) -> dict[str, Any]:
         return self.each.details(statistics)  # type: ignore[no-any-return]
