@@ -75,7 +75,7 @@ def cuts_of(ink: np.ndarray, bright: float, apart: int, wide: int) -> np.ndarray
     inner = ink[first:last]
     count = len(inner)
     kept = [0, count]
-    around = np.pad(inner, apart, constant_values=np.inf)
+    around = np.pad(inner, apart, constant_values=inner.max())
     lowest = np.min([around[i : i + count] for i in range(2 * apart + 1)], 0)
     valleys = np.flatnonzero((inner == lowest) & (inner < inner.max()))
     for group in np.split(valleys, np.flatnonzero(np.diff(valleys) > 1) + 1) if len(valleys) else ():

@@ -52,7 +52,7 @@ def path_margin(
     >>> from dovetail.recipe.sequences import Sequences
     >>> three, tags = torch.tensor([3]), torch.tensor([0, 1, 1])
     >>> margin = dt.path_margin().make(Target("tags", 2, ["A", "B"]))
-    >>> float(margin.loss(Sequences(torch.zeros(3, 2), three), Sequences(tags, three)))
+    >>> float(margin.loss(Sequences(torch.zeros(3, 2), three), Sequences(tags, three)).detach())
     3.0
     """
     return PathMargin(data, margin, order, forbid, lexicon)

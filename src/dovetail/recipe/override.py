@@ -28,7 +28,7 @@ def override(root: Node, assignments: Iterable[str], schema: Any) -> Node:
     for text in assignments:
         path, equals, value = text.partition("=")
         whole = Place(FILE, 0, 1, len(text), text)
-        if not equals or not path.strip():
+        if not equals or not path.strip(". "):
             fail("an override is written path=value, like epochs=20", "", whole)
         node = read_nodes(value, FILE, line=False)
         _shift(node, text, len(path) + 1)
