@@ -72,8 +72,9 @@ SETTINGS: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.inception(2, [1, 3], [1, 2], 1, after=[dt.batchnorm(), dt.tanh()]), (2, 5, 4)),
     (dt.heads(main=[dt.linear(3), dt.tanh(), dt.linear(2)], side=[dt.linear(2)]), (5,)),
     (dt.lstm(3, both=True), (4, 2)),
+    (dt.spread(2), (3, 4)),
 ]
-OF_SEQUENCES = {"embedding", "indicators", "segments", "sweep"}  # alone: in test_sequences
+OF_SEQUENCES = {"characters", "embedding", "indicators", "segments", "sweep"}  # alone: in test_sequences
 
 
 def test_every_layer_has_a_row() -> None:

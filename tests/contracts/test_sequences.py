@@ -19,7 +19,14 @@ from dovetail.recipe.spec import Spec
 
 LENGTHS = torch.tensor([3, 1, 4])
 FIELDS = (Field("word[0]", [1, 2, 3, 4]), Field("pos[0]", [7, 9]))
-WORDS: list[Spec] = [dt.indicators(3), dt.embedding(4), dt.embedding(2, of="pos[0]")]
+LETTERS = Field("word.letters3", [1, 2, 3, 4], 3)
+WORDS: list[Spec] = [
+    dt.indicators(3),
+    dt.embedding(4),
+    dt.embedding(2, of="pos[0]"),
+    dt.characters(5, units=3),
+    dt.characters(2, kernel=5, of="word.letters3"),
+]
 OVER_TIME: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.lstm(3), (2,)),
     (dt.lstm(2, layers=2, both=True), (3,)),
@@ -28,6 +35,7 @@ OVER_TIME: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.branch([[dt.lstm(4)], [dt.linear(3)]]), (2,)),
     (dt.repeat([dt.lstm(3)], times=2), (2,)),
 ]
+SPREAD: list[tuple[Spec, tuple[int, ...]]] = [(dt.spread(2), (6,)), (dt.chain([dt.spread(3), dt.lstm(2)]), (3,))]
 WINDOWS: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.sweep([dt.conv(3, [4, 2]), dt.tanh()]), (4,)),
     (dt.sweep([dt.conv(2, 3), dt.avgpool(2), dt.conv(2, [1, 2])], pad=3), (5,)),
@@ -36,9 +44,14 @@ WINDOWS: list[tuple[Spec, tuple[int, ...]]] = [
 
 
 def words() -> Sequences:
-    """Numbers of two fields, some of them never seen in training."""
+    """Numbers of two fields, some of them never seen in training, and letters."""
     values = torch.tensor([[1, 0], [4, 2], [0, 1], [2, 2], [3, 0], [0, 0], [1, 1], [2, 1]], dtype=torch.int32)
-    return Sequences(values, LENGTHS, FIELDS)
+    letters = torch.tensor([[2, 3, 4], [2, 1, 1], [0, 2, 1], [4, 4, 1], [3, 2, 2], [0, 0, 0], [4, 1, 1], [2, 3, 1]])
+    return Sequences(torch.cat([values, letters.int()], 1), LENGTHS, (*FIELDS, LETTERS))
+
+
+def cut_to_two(x: Sequences) -> Sequences:
+    return Sequences(x.values[:, :2], x.lengths, FIELDS)
 
 
 def built(spec: Spec, x: Sequences) -> tuple[nn.Module, Any]:
@@ -56,7 +69,7 @@ def require_that_sequences_do_not_see_each_other(spec: Spec, x: Sequences) -> No
     network.eval()
     together = network(x)
     assert together.values.shape == expected.values.shape
-    assert torch.equal(together.lengths, LENGTHS)
+    assert torch.equal(together.lengths, expected.lengths)
     alone = [network(cut(x, slice(n, n + 1))).values for n in range(3)]
     torch.testing.assert_close(together.values, torch.cat(alone))
 
@@ -64,12 +77,46 @@ def require_that_sequences_do_not_see_each_other(spec: Spec, x: Sequences) -> No
 @pytest.mark.parametrize(("spec", "shape"), [*SETTINGS, *OVER_TIME], ids=lambda value: str(value)[:40])
 def test_a_layer_on_places(spec: Spec, shape: tuple[int, ...]) -> None:
     x = Sequences(example(shape, 8), LENGTHS)
-    if spec.name == "lstm" and len(shape) > 1:  # places of which are no vectors
+    if spec.name in ("lstm", "spread") and len(shape) > 1:  # places of which are no vectors
         return
     if spec.name == "heads":
         assert main_of(built(spec, x)[0].eval()(x)).values.shape == (8, 2)
         return
     require_that_sequences_do_not_see_each_other(spec, x)
+
+
+@pytest.mark.parametrize(("spec", "shape"), SPREAD, ids=lambda value: str(value)[:40])
+def test_a_layer_that_makes_more_places(spec: Spec, shape: tuple[int, ...]) -> None:
+    require_that_sequences_do_not_see_each_other(spec, Sequences(example(shape, 8), LENGTHS))
+    if shape == (6,):
+        network, _ = built(spec, Sequences(example(shape, 8), LENGTHS))
+        told = network(Sequences(torch.arange(48.0).reshape(8, 6), LENGTHS))
+        assert told.lengths.tolist() == [6, 2, 8]
+        assert told.values[:2].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_letters_are_looked_at_where_a_word_has_them() -> None:
+    """The largest answer over the letters, written out; a word's own length does not matter."""
+    network, _ = built(dt.characters(2, units=3, of="word.letters3"), words())
+    spelled, values = network[0], words().values
+    found = network(words()).values
+    table, weight, bias = spelled.letters.weight, spelled.conv.weight, spelled.conv.bias
+    for word, letters in zip(found, values[:, 2:].tolist(), strict=True):
+        own = [table[letter] for letter in letters if letter != 1]
+        vectors = [torch.zeros(3, dtype=torch.float64), *own, torch.zeros(3, dtype=torch.float64)]
+        answers = [bias + sum(weight[:, :, j] @ vectors[i + j] for j in range(3)) for i in range(len(own))]
+        torch.testing.assert_close(word, torch.stack(answers).amax(0))
+
+
+def test_characters_need_letters() -> None:
+    with pytest.raises(ValueError, match=r"give the source a feature like word\.letters16"):
+        built(dt.characters(2), cut_to_two(words()))
+    with pytest.raises(ValueError, match="there is word"):
+        built(dt.characters(2, of="word"), words())
+    with pytest.raises(ValueError, match="an odd number of letters"):
+        built(dt.characters(2, kernel=4), words())
+    with pytest.raises(ValueError, match="the layer characters looks at them"):
+        built(dt.embedding(2, of="word.letters3"), words())
 
 
 @pytest.mark.parametrize("spec", WORDS, ids=str)
@@ -89,7 +136,7 @@ def test_gradients_over_time_match_finite_differences(spec: Spec, shape: tuple[i
 
 
 def test_features_that_training_never_saw_add_nothing() -> None:
-    network, _ = built(dt.indicators(2), words())
+    network, _ = built(dt.indicators(2), cut_to_two(words()))
     for parameter in network.parameters():
         nn.init.normal_(parameter)
     x = Sequences(torch.zeros((1, 2), dtype=torch.int32), torch.tensor([1]), FIELDS)

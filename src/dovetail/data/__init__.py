@@ -7,11 +7,13 @@ from .idx import idx, mnist
 from .line_images import line_images
 from .lines import amounts, digit_strings
 from .noise import noise
+from .pairs import pairs
 from .table import cancer, diabetes, table
 from .tagged import columns
+from .texts import lines
 from .words import words
 
 __all__ = [
     "amounts", "arrays", "cancer", "columns", "diabetes", "digit_strings", "digits", "folder", "idx", "line_images",
-    "mnist", "noise", "table", "words",
+    "lines", "mnist", "noise", "pairs", "table", "words",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from .sentences import given_sentences, read_sentences
 from .statistics import border_brightness
 from .tabular import Columns, cell, read_table
 from .templates import numbered
+from .texts import NEXT, given_lines, read_lines
 
 
 def read(input: Input, paths: Sequence[Path], invert: bool = False) -> tuple[list[str], Any]:
@@ -53,6 +54,8 @@ def _stored(input: Input, path: Path) -> Any:
     if input.form == "table":
         return encode(read_table(path), input)
     if input.form == "sequence" and input.fields:
+        if input.unit:
+            return numbered(read_lines(path, input.unit, input.aim == NEXT), input)
         return numbered(read_sentences(path, input.names, input.aim), input)
     if input.form == "sequence":
         return _line(input, path)
@@ -81,6 +84,13 @@ def _lines(input: Input, inputs: Any) -> Sequences:
     return Sequences(torch.from_numpy(values), torch.tensor([len(one) for one in arrays]))
 
 
+def _sentences(input: Input, inputs: Any) -> Sequences:
+    """Sentences given in Python: lists of words, or where lines are sequences, texts."""
+    if input.unit:
+        return numbered(given_lines(inputs, input.unit, input.aim == NEXT), input)
+    return numbered(given_sentences(inputs, input.known), input)
+
+
 def _warn_of_background(path: Path, images: Tensor, border: float) -> None:
     own = border_brightness(images)
     if abs(own - border) > 128:
@@ -92,7 +102,7 @@ def _warn_of_background(path: Path, images: Tensor, border: float) -> None:
 def check_array(input: Input, inputs: Any, name: str = "inputs") -> Any:
     """An array given in Python as stored values (N, ...), or sentences; raises `DataError` where they do not fit."""
     if input.form == "sequence":
-        return numbered(given_sentences(inputs, input.known), input) if input.fields else _lines(input, inputs)
+        return _sentences(input, inputs) if input.fields else _lines(input, inputs)
     if isinstance(inputs, Tensor):
         inputs = (inputs.float() if inputs.dtype == torch.bfloat16 else inputs).detach().cpu().numpy()
     try:

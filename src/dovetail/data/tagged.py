@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,13 +20,17 @@ from .split import Share, split
 from .templates import encode, learn, parse_template
 
 Part = Share | str
+UNKNOWN = "<unknown>"  # stands first among names for all that training did not see often enough
 
 
 class Tagged(Source):
     """Sentences from files; the options are those of the `columns` source."""
 
-    def __init__(self, here: Path, path: str, names: list[str], target: str, options: dict[str, object]) -> None:
+    def __init__(
+        self, here: Path, path: str, names: list[str], target: str, options: dict[str, object], unit: str = ""
+    ) -> None:
         self.name, self.files = path, {"train": here / path}
+        self.unit = unit  # what a file's lines are made of, where each line is a sentence
         self.names, self.target, self.options = names, target, options
         self.shares: dict[str, float] = {}
         for part in ("validation", "test"):
@@ -38,10 +43,18 @@ class Tagged(Source):
             if not file.is_file():
                 raise DataError(f"{file}: there is no such file")
 
+    def sentences(self, file: Path, faults: Faults) -> Sentences:
+        """What a file holds."""
+        return read_sentences(file, self.names, faults=faults)
+
+    def tags(self, parts: dict[str, Sentences]) -> list[str]:
+        """The tags there are, in order."""
+        return sorted({tag for part in parts.values() for tag in part.columns[self.target]})
+
     def read(self) -> dict[str, Sentences]:
         """The three parts, some of them of the training file; a part may be missing."""
         faults = Faults(self.name, self.options["on_error"], self.options["most_errors"])  # type: ignore[arg-type]
-        parts = {part: read_sentences(file, self.names, faults=faults) for part, file in self.files.items()}
+        parts = {part: self.sentences(file, faults) for part, file in self.files.items()}
         self.remark = faults.settle(sum(map(len, parts.values())) + len(faults.messages))
         self.skipped = faults.messages
         whole = parts["train"]
@@ -57,8 +70,8 @@ class Tagged(Source):
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         parts = self.read()
         train = parts["train"]
-        input = learn(train, self.options["features"], self.target, int(self.options["least"]))  # type: ignore[arg-type, call-overload]
-        names = sorted({tag for part in parts.values() for tag in part.columns[self.target]})
+        input = learn(train, self.options["features"], self.target, int(self.options["least"]), self.unit)  # type: ignore[arg-type, call-overload]
+        names = self.tags(parts)
         found = {part: self._examples(sentences, input, names) for part, sentences in parts.items()}
         counts = torch.bincount(found["train"].targets.rows, minlength=len(names)).tolist()
         target = Target("tags", len(names), names, counts)
@@ -75,20 +88,23 @@ class Tagged(Source):
             told = " ".join(facts.input.names) or facts.input.form
             raise DataError(f"{self.name}: sentences in columns {' '.join(self.names)}, the run takes {told}")
         everything = joined(list(self.read().values()))
-        unknown = sorted(set(everything.columns[self.target]) - set(facts.target.names))
-        if unknown:
-            raise DataError(
-                f"{self.name}: the run knows no tag '{unknown[0]}'. {nearest(unknown[0], facts.target.names)}"
-            )
         examples = self._examples(everything, facts.input, facts.target.names)
         none = examples.select(torch.empty(0, dtype=torch.int64))
         self.loaded = facts, {"train": examples, "validation": none, "test": none}
 
     def _examples(self, sentences: Sentences, input: Input, names: list[str]) -> Sequential:
-        index = {name: number for number, name in enumerate(names)}
-        tags = torch.tensor([index[tag] for tag in sentences.columns[self.target]])
         lengths = lengths_of(sentences)
+        tags = torch.tensor(numbers_of(sentences.columns[self.target], names, self.name))
         return Sequential(Ragged(encode(sentences, input), lengths), Ragged(tags, lengths))
+
+
+def numbers_of(tags: Sequence[str], names: Sequence[str], source: str) -> list[int]:
+    """Each tag's number. Raises `DataError` for one that is not among the names, unless these have one for it."""
+    index = {name: number for number, name in enumerate(names)}
+    unknown = sorted(set(tags) - set(names)) if names[:1] != [UNKNOWN] else []
+    if unknown:
+        raise DataError(f"{source}: the run knows no tag '{unknown[0]}'. {nearest(unknown[0], names)}")
+    return [index.get(tag, 0) for tag in tags]
 
 
 @source

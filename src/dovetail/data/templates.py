@@ -1,21 +1,25 @@
 """Features by template: what a word, its neighbours and their forms say of a place, as whole numbers.
 
-`word[-1]/word[0]` is the pair of the word before and the word itself, `word[0].suffix3` its last three letters.
+`word[-1]/word[0]` is the pair of the word before and the word itself, `word[0].suffix3` its last three letters as one
+value, `word.letters16` its letters one by one.
 CRF++'s `%x[-1,0]/%x[0,0]` says the same of the first column.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..recipe.errors import RecipeError, nearest
-from ..recipe.facts import Field, Input
+from ..recipe.facts import Field, Input, columns_of
 from ..recipe.sequences import Sequences
 from .sentences import Sentences, lengths_of
 
@@ -23,6 +27,7 @@ FARTHEST = 9  # places away that a template may look
 _ENDS = 2 * FARTHEST  # numbers for how far beyond the beginning or the end a place lies
 _PART = re.compile(r"([^\[\]/.]+)(?:\[([+-]?\d+)\])?(?:\.([a-z]+)(\d*))?")
 _MOST_CODES = 1 << 62
+_LETTERS = "letters"  # the form that is no single value
 
 
 def _shape(word: str) -> str:
@@ -41,7 +46,7 @@ FORMS: dict[str, Callable[[str, int], str]] = {
     "prefix": lambda word, n: word[:n] if len(word) > n else "",
     "suffix": lambda word, n: word[-n:] if len(word) > n else "",
 }
-_COUNTED = ("prefix", "suffix")
+_COUNTED = ("prefix", "suffix", "letters")
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,10 @@ def parse_template(text: str, columns: Sequence[str]) -> list[Part]:
         column, away, form, count = match.groups()
         if column not in columns:
             raise RecipeError(f"feature '{text}': there is no column '{column}'. {nearest(column, columns)}")
-        if form and form not in FORMS:
-            raise RecipeError(f"feature '{text}': there is no form '{form}'. {nearest(form, FORMS)}")
+        if form and form not in (*FORMS, _LETTERS):
+            raise RecipeError(f"feature '{text}': there is no form '{form}'. {nearest(form, (*FORMS, _LETTERS))}")
+        if form == _LETTERS and ("/" in text or int(away or 0)):
+            raise RecipeError(f"feature '{text}': letters are of the word itself, and of it alone: {column}.{form}16")
         if form and (form in _COUNTED) != bool(int(count or 0)):
             said = "says how many letters: suffix3" if form in _COUNTED else "takes no number"
             raise RecipeError(f"feature '{text}': {form} {said}")
@@ -108,6 +115,15 @@ class Encoder:
             codes = codes * (len(self.vocabularies[part.vocabulary]) + _ENDS + 1) + numbers
         return np.where(known, codes, -1)
 
+    def letters(self, part: Part) -> np.ndarray:
+        """(places, count): the numbers of each word's letters."""
+        words = self.sentences.columns[part.column]
+        every, letters = _letters(words, part.count)
+        known = {letter: number for number, letter in enumerate(self.vocabularies[part.vocabulary], 1)}
+        numbers = np.array([[known.get(letter, 0) for letter in row] for row in letters], np.int32)
+        index = {word: row for row, word in enumerate(every)}
+        return numbers[np.fromiter((index[word] for word in words), np.int64, len(words))]
+
     def _at(self, part: Part) -> np.ndarray:
         """The numbers of a part so many places away; those beyond an end are numbered by how far."""
         name, away = part.vocabulary, part.away
@@ -124,7 +140,15 @@ class Encoder:
         return np.where(inside, np.roll(numbers, -away), beyond)
 
 
-def learn(sentences: Sentences, templates: Sequence[str], aim: str, least: int) -> Input:
+def _letters(words: Sequence[str], width: int) -> tuple[list[str], np.ndarray]:
+    """The different words, and the letters of each (words, width): of longer ones the first and the last, "" beyond."""
+    every = sorted(set(words))
+    half = width // 2
+    cut = [word if len(word) <= width else word[: width - half] + word[len(word) - half :] for word in every]
+    return every, np.array([list(word) + [""] * (width - len(word)) for word in cut], dtype=object)
+
+
+def learn(sentences: Sentences, templates: Sequence[str], aim: str, least: int, unit: Any = "") -> Input:
     """How words become numbers: what occurs at least so often in the training sentences, for each template.
 
     Raises `RecipeError` for templates that cannot be read or combine too much.
@@ -134,10 +158,17 @@ def learn(sentences: Sentences, templates: Sequence[str], aim: str, least: int) 
     parts = {text: parse_template(text, known) for text in templates}
     vocabularies: dict[str, list[str]] = {}
     for part in {part.vocabulary: part for each in parts.values() for part in each}.values():
-        vocabularies[part.vocabulary] = sorted(set(part.values(sentences)))
+        if part.form != _LETTERS:
+            vocabularies[part.vocabulary] = sorted(set(part.values(sentences)))
+        else:
+            often = Counter(chain.from_iterable(sentences.columns[part.column]))
+            vocabularies[part.vocabulary] = ["", *sorted(letter for letter, n in often.items() if n >= least)]
     encoder = Encoder(sentences, vocabularies)
     fields = []
     for text, each in parts.items():
+        if each[0].form == _LETTERS:
+            fields.append(Field(text, list(range(1, len(vocabularies[each[0].vocabulary]) + 1)), each[0].count))
+            continue
         size = 1
         for part in each:
             size *= len(vocabularies[part.vocabulary]) + _ENDS + 1
@@ -145,8 +176,8 @@ def learn(sentences: Sentences, templates: Sequence[str], aim: str, least: int) 
             raise RecipeError(f"feature '{text}': combines too many different values")
         kept, counts = np.unique(encoder.codes(each), return_counts=True)
         fields.append(Field(text, kept[(counts >= least) & (kept >= 0)].tolist()))
-    shape = [int(sentences.lengths.max()), len(fields)]
-    return Input("sequence", shape, "int32", names=names, aim=aim, fields=fields, vocabularies=vocabularies)
+    shape = [int(sentences.lengths.max()), sum(field.width for field in fields)]
+    return Input("sequence", shape, "int32", names=names, aim=aim, fields=fields, vocabularies=vocabularies, unit=unit)
 
 
 def numbered(sentences: Sentences, input: Input) -> Sequences:
@@ -155,13 +186,17 @@ def numbered(sentences: Sentences, input: Input) -> Sequences:
 
 
 def encode(sentences: Sentences, input: Input) -> Tensor:
-    """(places, fields) int32: the number of each feature, 0 where training never saw it often enough."""
+    """(places, columns) int32: the number of each feature, 0 where training never saw it often enough."""
     encoder = Encoder(sentences, input.vocabularies)
-    numbers = np.zeros((int(sentences.lengths.sum()), len(input.fields)), np.int32)
-    for place, field in enumerate(input.fields):
+    numbers = np.zeros((int(sentences.lengths.sum()), sum(field.width for field in input.fields)), np.int32)
+    for field, place in zip(input.fields, columns_of(input.fields), strict=True):
+        parts = parse_template(field.name, input.known)
+        if parts[0].form == _LETTERS:
+            numbers[:, place : place + field.width] = encoder.letters(parts[0])
+            continue
         if not field.codes:
             continue
-        codes = encoder.codes(parse_template(field.name, input.known))
+        codes = encoder.codes(parts)
         known = np.array(field.codes, np.int64)
         found = np.searchsorted(known, codes).clip(max=len(known) - 1)
         numbers[:, place] = np.where(known[found] == codes, found + 1, 0)

@@ -15,14 +15,15 @@ from .pooling import avgpool, globalpool, maxpool, subsample
 from .rbf import rbf
 from .recurrent import lstm
 from .segments import segments
-from .shape import flatten, pad, reshape
+from .shape import flatten, pad, reshape, spread
+from .spelling import characters
 from .sweep import sweep
 from .table import table_conv
 
 __all__ = [
-    "avgpool", "batchnorm", "branch", "chain", "conv", "dropconnect", "dropout", "elu", "embedding", "flatten",
-    "gaussian_noise", "gelu", "globalpool", "glorot", "he", "heads", "inception", "indicators", "layernorm",
+    "avgpool", "batchnorm", "branch", "chain", "characters", "conv", "dropconnect", "dropout", "elu", "embedding",
+    "flatten", "gaussian_noise", "gelu", "globalpool", "glorot", "he", "heads", "inception", "indicators", "layernorm",
     "leaky_relu", "lecun", "linear", "localnorm", "lstm", "maxout", "maxpool", "normal", "pad", "rbf", "relu",
-    "repeat", "reshape", "residual", "scaled_tanh", "segments", "sigmoid", "softplus", "sparse", "stages",
+    "repeat", "reshape", "residual", "scaled_tanh", "segments", "sigmoid", "softplus", "sparse", "spread", "stages",
     "subsample", "sweep", "table_conv", "tanh", "uniform",
 ]  # fmt: skip

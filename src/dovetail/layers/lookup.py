@@ -15,6 +15,7 @@ from ..kernels.at import call
 from ..recipe import layer
 from ..recipe.errors import nearest
 from ..recipe.facts import Field as Of
+from ..recipe.facts import columns_of
 from ..recipe.sequences import Sequences
 from ..recipe.spec import Size, sees_time
 
@@ -81,8 +82,8 @@ def indicators(x: Sequences, units: Size) -> nn.Module:
     >>> dt.indicators("outputs")
     indicators('outputs')
     """
-    require_fields(x)
-    return Indicators([field.size for field in x.fields], int(units))
+    fields = require_fields(x)
+    return Indicators([field.size for field in fields for _ in range(field.width)], int(units))
 
 
 class Lookup(nn.Module):
@@ -113,10 +114,10 @@ def embedding(x: Sequences, units: Annotated[int, Field(gt=0)], of: str | list[s
 
         y[t] = (W_1[x[t, 1]], W_2[x[t, 2]], ...)
 
-    `of` names fields, all unless given. What training never saw is number 0 and has a vector, too: give the source
-    `least: 2`, so that words seen once teach it. Vectors begin normal with deviation 1 / sqrt(units). Shapes: sequences
-    (N, T, fields) of whole numbers -> (N, T, fields named * units). Raises `ValueError` for fields there are not, and
-    other inputs. Bengio et al. (2003), A neural probabilistic language model.
+    `of` names fields, all but letters unless given. What training never saw is number 0 and has a vector, too: give
+    the source `least: 2`, so that words seen once teach it. Vectors begin normal with deviation 1 / sqrt(units).
+    Shapes: sequences (N, T, fields) of whole numbers -> (N, T, fields named * units). Raises `ValueError` for fields
+    there are not, and other inputs. Bengio et al. (2003), A neural probabilistic language model.
 
     >>> import dovetail as dt
     >>> dt.embedding(100, of="word[0]")
@@ -124,12 +125,15 @@ def embedding(x: Sequences, units: Annotated[int, Field(gt=0)], of: str | list[s
     """
     require_fields(x)
     known = [field.name for field in x.fields]
-    wanted = known if of is None else [of] if isinstance(of, str) else of
+    wanted = [f.name for f in x.fields if f.width == 1] if of is None else [of] if isinstance(of, str) else of
     for name in wanted:
         if name not in known:
             raise ValueError(f"of: the data have no field '{name}'. {nearest(name, known)}")
-    columns = [known.index(name) for name in wanted]
-    return Lookup(columns, [x.fields[column].size for column in columns], units)
+    starts = columns_of(x.fields)
+    numbers = [known.index(name) for name in wanted]
+    if any(x.fields[number].width > 1 for number in numbers):
+        raise ValueError("of: letters come one by one: the layer characters looks at them")
+    return Lookup([starts[number] for number in numbers], [x.fields[number].size for number in numbers], units)
 
 
 def require_fields(x: Any) -> tuple[Of, ...]:

@@ -42,6 +42,8 @@ class Recurrent(nn.Module):
     def specimen(self, x: Sequences | Tensor) -> Sequences | Tensor:
         if isinstance(x, Tensor):
             return x.new_empty((*x.shape[:-1], self.width))
+        for weight in (w for w in self.lstm.parameters() if w.dim() > 1):  # its work: each meets every place once
+            x.values.new_empty((len(x.values), weight.shape[1])) @ torch.empty_like(weight, device="meta").T
         return x.having(x.values.new_empty((len(x.values), self.width)))
 
 

@@ -9,6 +9,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..recipe import layer
+from ..recipe.sequences import Sequences
+from ..recipe.spec import sees_time
 from .convolution import per_axis, spatial_axes
 
 Count = Annotated[int, Field(ge=0)]
@@ -57,3 +59,39 @@ def pad(x: Tensor, size: Count | list[Count], value: float = 0.0) -> nn.Module:
     kind: Any = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)[len(sizes) - 1]
     module: nn.Module = kind(tuple(end for one in reversed(sizes) for end in (one, one)), value)
     return module
+
+
+class Spread(nn.Module):
+    """Several places of each one."""
+
+    sees_time = True
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Any) -> Any:
+        if isinstance(x, Tensor):
+            return x.reshape(len(x), x.shape[1] * self.times, -1)
+        return Sequences(x.values.reshape(len(x.values) * self.times, -1), x.lengths * self.times)
+
+
+@layer
+@sees_time
+def spread(x: Any, times: Annotated[int, Field(gt=1)]) -> nn.Module:
+    """Make several places of each one, each with its share of the features, so that a longer string may be told.
+
+        y[k t + j] = x[t, j F : (j + 1) F],   j = 0 ... k - 1 = times - 1
+
+    Shapes: sequences or (N, T, k F) -> (N, k T, F). Raises `ValueError` where the features cannot be shared out.
+
+    >>> import dovetail as dt, torch
+    >>> dt.build([dt.spread(2)], torch.zeros(1, 3, 4))(torch.zeros(5, 3, 4)).shape
+    torch.Size([5, 6, 2])
+    """
+    inputs = x.values.shape[1:] if isinstance(x, Sequences) else x.shape[2:]
+    if len(inputs) != 1 or (isinstance(x, Sequences) and x.fields):
+        raise ValueError("takes sequences of vectors (N, T, F)")
+    if inputs[0] % times:
+        raise ValueError(f"times: {inputs[0]} features cannot be shared out among {times} places")
+    return Spread(times)

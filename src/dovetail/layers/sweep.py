@@ -36,8 +36,8 @@ class Swept(nn.Module):
         return torch.div(lengths + 2 * self.pad - self.window, self.step, rounding_mode="floor") + 1
 
     def specimen(self, x: Sequences) -> Sequences:
-        lines = x.values.new_empty((2, 1, x.values.shape[1], self.window))
-        features = push(self.body, lines).flatten(1).shape[1]
+        columns = max(x.longest + 2 * self.pad, self.window)
+        features = push(self.body, x.values.new_empty((2, 1, x.values.shape[1], columns))).flatten(1, 2).shape[1]
         lengths = self.frames(x.lengths)
         return Sequences(x.values.new_empty((int(lengths.sum()), features)), lengths)
 

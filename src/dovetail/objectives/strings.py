@@ -23,7 +23,7 @@ class Reading(Objective):
     def __init__(self, data: Target, name: str) -> None:
         super().__init__()
         require(data, ("string",), name)
-        self.names = data.names
+        self.names, self.between = data.names, data.between
 
     @abstractmethod
     def log_likely(self, output: Any, strings: Sequence[Sequence[int]]) -> Tensor:
@@ -108,7 +108,7 @@ class Reading(Objective):
 
     def spell(self, labels: Sequence[int]) -> str:
         """A string as it is written."""
-        return "".join(self.names[label] for label in labels)
+        return self.between.join(self.names[label] for label in labels)
 
     @abstractmethod
     def candidates(self, output: Any, count: int) -> list[list[list[int]]]:

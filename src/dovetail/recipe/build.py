@@ -77,7 +77,13 @@ def through(module: Callable[[Any], Any], x: Any) -> Any:
         return module(x)
     if not getattr(module, "sees_time", False):
         return x.having(module(x.values))
-    return module.specimen(x) if x.values.is_meta and hasattr(module, "specimen") else module(x)
+    if not x.values.is_meta or not hasattr(module, "specimen"):
+        return module(x)
+    vars(module)["forward"] = module.specimen  # called as usual, so that those who watch its calls hear of this one
+    try:
+        return module(x)
+    finally:
+        del vars(module)["forward"]
 
 
 def chained(modules: Iterable[nn.Module], x: Any) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ class Target:
     mean: list[float] = field(default_factory=list)
     deviation: list[float] = field(default_factory=list)
     lexicon: list[list[int]] = field(default_factory=list)  # the different words of the training part, where told
+    between: str = ""  # what stands between the names of a string where it is written
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,23 @@ class Field:
     """What is known of a place of a sequence in one respect: a whole number, 0 where training never saw it.
 
     `name` is the template it was made by (`word[-1]/word[0]`); `codes` are what training saw often enough, each made of
-    the numbers of its parts in their vocabularies, in order: number k stands for codes[k - 1].
+    the numbers of its parts in their vocabularies, in order: number k stands for codes[k - 1]. Letters take several
+    columns, `width` of them, each a number of the same kind, 1 where the word has no further one.
     """
 
     name: str
     codes: list[int]
+    width: int = 1
 
     @property
     def size(self) -> int:
         """How many numbers there are."""
         return len(self.codes) + 1
+
+
+def columns_of(fields: Sequence[Field]) -> list[int]:
+    """Where each field's columns begin."""
+    return [sum(field.width for field in fields[:place]) for place in range(len(fields))]
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,8 @@ class Input:
 
     form: `image` (uint8, channels first), `table` (columns encoded to float32), `array`, or `sequence`, whose examples
     have various numbers of places, the longest of the training part as many as the shape tells: whole numbers, a column
-    for each of `fields`, made of the columns `names` of a file, without `aim`, by `vocabularies`.
+    for each of `fields`, made of the columns `names` of a file, without `aim`, by `vocabularies`. With a `unit` each
+    line of a file is a sequence, of characters or of words.
     A stored value v enters the network as (v - mean) / deviation, one number each or one a channel.
     `missing` is the table's rule for absent values. Of images, `fit` says how a picture of another size is brought to
     the shape's, and `border` is how bright the training images' outermost pixels are on average, 0 to 255.
@@ -89,6 +99,7 @@ class Input:
     aim: str = ""
     fields: list[Field] = field(default_factory=list)
     vocabularies: dict[str, list[str]] = field(default_factory=dict)
+    unit: Literal["", "character", "word"] = ""
 
     @property
     def told(self) -> str:
