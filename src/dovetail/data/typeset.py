@@ -68,11 +68,11 @@ def typeset(images: Tensor, picks: Sequence[Tensor], labels: Tensor, how: Settin
         columns.append(line)
         start += len(pick)
     lengths = torch.tensor([len(line) for line in columns])
-    whole = np.concatenate(columns).astype(np.float32)
+    whole = np.concatenate(columns)
     if how.noise:
-        whole += rng.normal(0.0, 255 * how.noise, whole.shape).astype(np.float32)
-    stored = torch.from_numpy(whole.round().clip(0, 255).astype(np.uint8))
-    return Lines(stored, lengths, torch.tensor(rows), torch.tensor([len(pick) for pick in picks]))
+        dirt = rng.normal(0.0, 255 * how.noise, whole.shape).astype(np.float32)
+        whole = (whole + dirt).round().clip(0, 255).astype(np.uint8)
+    return Lines(torch.from_numpy(whole), lengths, torch.tensor(rows), torch.tensor([len(pick) for pick in picks]))
 
 
 def changed(images: Tensor, order: Tensor, how: Setting, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Builds a kernel's library on first use, with the system's compiler, into the user's cache."""
+"""Finds a kernel's library: one that came with the wheel, else built on first use, with the system's compiler.
+
+Nothing of dovetail is imported here: a wheel is built with this file alone.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,11 @@ from functools import cache
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared")
+FLAGS = ("-std=c++17", "-O3", "-ffp-contract=fast", "-fno-math-errno", "-fopenmp", "-fPIC", "-shared")
+LEVELS = {  # of processors, the best first, and what those have; a wheel holds a library for each
+    "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+    "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"},
+}
 
 
 class BuildFailed(Exception):
@@ -21,10 +28,14 @@ class BuildFailed(Exception):
 
 
 def built(name: str) -> Path:
-    """The library of `<name>.cpp`, compiled now unless the cache has it; safe when several processes ask at once.
+    """The library of `<name>.cpp` for this processor: from the wheel, from the cache, or compiled now into that.
 
-    Raises `BuildFailed`.
+    Safe when several processes ask at once. Raises `BuildFailed`.
     """
+    for level, needs in LEVELS.items():
+        came = SOURCES / f"{name}.{level}.so"
+        if came.exists() and needs <= set(_processor().split()):
+            return came
     source = SOURCES / f"{name}.cpp"
     folder = cache_folder()
     target = folder / f"{name}-{_key(source)}.so"
@@ -33,7 +44,7 @@ def built(name: str) -> Path:
     with open(folder / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
-            _compile(source, target)
+            compile_kernel(source, target)
     return target
 
 
@@ -79,13 +90,14 @@ def _processor() -> str:
     return f"{platform.machine()} {flags}"
 
 
-def _compile(source: Path, target: Path) -> None:
+def compile_kernel(source: Path, target: Path, level: str = "native") -> None:
+    """Compile a kernel for a level of processors, this one's own unless given. Raises `BuildFailed`."""
     program = compiler()
     if program is None:
         raise BuildFailed("no C++ compiler was found (g++, clang++ or what CXX names)")
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         library = Path(folder) / target.name
-        command = [program, *FLAGS, str(source), "-o", str(library)]
+        command = [program, *FLAGS, f"-march={level}", str(source), "-o", str(library)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
