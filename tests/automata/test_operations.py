@@ -201,6 +201,7 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: write_openfst(beside([ONE, ONE])), "write_openfst takes one automaton"),
     (lambda: closure(ONE.reweighted(torch.zeros(3, 1))), "closure takes one automaton"),
     (lambda: concat(), "concat takes one automaton at least"),
+    (lambda: project(ONE, "out"), "side is 'input' or 'output', not 'out'"),  # type: ignore[arg-type]
     (lambda: determinize(ONE, "min"), "semiring is log or max, not 'min'"),  # type: ignore[arg-type]
     (lambda: push(Automaton.of(1, [(0, 0, 0, 1.0)], final=0)), "a cycle has a positive score"),
 ]

@@ -11,7 +11,18 @@ import torch
 from automata.enumeration import log_total, paths, random_automaton
 from torch import Tensor
 
-from dovetail.automata import EPSILON, Automaton, beside, best_paths, best_score, n_best, path_count, path_sum
+from dovetail.automata import (
+    EPSILON,
+    Automaton,
+    beside,
+    best_paths,
+    best_score,
+    dot,
+    n_best,
+    path_count,
+    path_sum,
+    sample,
+)
 from dovetail.recipe.errors import UsageError
 
 SIZES = [4, 0, 2]  # frames of the three examples of a batch
@@ -237,6 +248,12 @@ WRONG = [
         "arcs without input form a cycle: 1 -> 2 -> 1",
     ),
     (lambda: Automaton.of(1, [(0, 0, 0)]).reweighted(torch.zeros(2)), "cannot have weight of shape"),
+    (lambda: path_sum(Automaton.of(1, []), [[0.0]]), "frames are a tensor .*, not a list"),  # type: ignore[arg-type]
+    (lambda: n_best(Automaton.of(1, []), torch.zeros(1, 1, 1), -1), "k is how many paths, not -1"),
+    (lambda: sample(Automaton.of(1, []), torch.zeros(1, 1, 1), 0), "count is how many paths to draw, not 0"),
+    (lambda: path_count(Automaton.of(1, []), torch.tensor([2, -1])), r"whole numbers \(N,\) from 0, not \[2, -1\]"),
+    (lambda: dot(Automaton.of(1, [(0, 0, 0)]), path=[1]), "the path has arc 1, the automaton 1 arcs"),
+    (lambda: dot(Automaton.of(1, [(0, 0, 0)]), shares=torch.zeros(2)), r"shares are \(1,\), one an arc, not \(2,\)"),
 ]
 
 

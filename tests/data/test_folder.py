@@ -74,7 +74,7 @@ def missing() -> str:
 
 def a_file() -> str:
     Path("p").write_text("")
-    return "p: there is no such folder"
+    return "p: is a file, expected a folder"
 
 
 def one_class() -> str:

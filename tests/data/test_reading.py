@@ -83,7 +83,7 @@ def test_arrays_come_from_files() -> None:
     ("input", "path", "message"),
     [
         (GREY, lambda: Path("no.png"), "no.png: there is no such file"),
-        (GREY, lambda: Path(), ".: there is no such file"),
+        (GREY, lambda: Path(), ".: is a folder, expected a file: name the files, ./*"),
         (GREY, lambda: write("a.csv", "age\n1\n"), "a.csv: not an image that Pillow can read"),
         (GREY, lambda: array("a.npy", np.ones((1, 5, 5))), "a.npy: expected (N, 1, 4, 3), got (1, 5, 5)"),
         (TABLE, lambda: write("a.csv", "age,sise\n1,2\n"), "a.csv: there is no column 'size'. Did you mean 'sise'?"),

@@ -7,6 +7,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from ..recipe.errors import UsageError
 from .automaton import Automaton
 from .kernel import kernel_for
 from .paths import Path, path_of, score_along
@@ -31,7 +32,9 @@ def best_score(automaton: Automaton, frames: Tensor, lengths: Tensor | None = No
 
 
 def best_paths(automaton: Automaton, frames: Tensor, lengths: Tensor | None = None) -> list[Path | None]:
-    """The best path of each example, None where no path reads it. Shapes and errors as in `path_sum`.
+    """The best path of each example, None where no path reads it or its frames are not numbers.
+
+    Shapes and errors as in `path_sum`.
 
     >>> a = Automaton.of(2, [(0, 0, 0), (0, 1, 1, 7, 0.0), (1, 1, 0)], final=1)
     >>> best_paths(a, torch.tensor([[[1.0, 2.0], [0.5, 4.0]]]))[0]
@@ -45,12 +48,14 @@ def best_paths(automaton: Automaton, frames: Tensor, lengths: Tensor | None = No
 def n_best(automaton: Automaton, frames: Tensor, k: int, lengths: Tensor | None = None) -> list[list[Path]]:
     """The k best paths of each example, the best first; fewer where there are fewer. Exact.
 
-    Shapes and errors as in `path_sum`.
+    Shapes and errors as in `path_sum`; `UsageError`, too, for a k below 0.
 
     >>> a = Automaton.of(2, [(0, 0, 0), (0, 1, 1), (1, 1, 0)], final=1)
     >>> [path.labels for path in n_best(a, torch.tensor([[[1.0, 2.0], [0.5, 4.0]]]), 3)[0]]
     [[0, 1], [1, 0]]
     """
+    if k < 0:
+        raise UsageError(f"n_best: k is how many paths, not {k}")
     reading = Reading.of(automaton, frames, lengths)
     with torch.no_grad():
         rows = forward_rows(reading, MAX)

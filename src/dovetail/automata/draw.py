@@ -27,13 +27,18 @@ def dot(
     """Graphviz source of an automaton: an arc is labelled `input:output/score`, ends are double circles.
 
     The arcs of `path` are red; `shares` (arcs,), such as posteriors, are the widths of the lines. Raises `UsageError`
-    where there are more than `most` states.
+    where there are more than `most` states, and for a path or shares of other arcs.
 
     >>> print(dot(Automaton.of(2, [(0, 1, 3)], final=1)).splitlines()[-2])
         0 -> 1 [label="3"]
     """
     if automaton.states > most:
         raise UsageError(f"dot: {automaton.states} states are no picture; most={automaton.states} draws them anyway")
+    strange = next((arc for arc in path if not 0 <= arc < automaton.arcs), None)
+    if strange is not None:
+        raise UsageError(f"dot: the path has arc {strange}, the automaton {automaton.arcs} arcs from 0")
+    if shares is not None and shares.shape != (automaton.arcs,):
+        raise UsageError(f"dot: shares are ({automaton.arcs},), one an arc, not {tuple(shares.shape)}")
     structure, lines = automaton.structure, ["digraph automaton {", "    rankdir=LR", "    node [shape=circle]"]
     begins, ends = automaton.start.tolist(), automaton.final.tolist()
     for state, (begin, end) in enumerate(zip(begins, ends, strict=True)):

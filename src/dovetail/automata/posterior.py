@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..recipe.errors import UsageError
 from .automaton import Automaton
 from .paths import Path, path_of
 from .pathsum import path_sum
@@ -45,13 +46,16 @@ def sample(
 ) -> list[list[Path]]:
     """So many paths of each example, each drawn with its probability e^score / e^sum; none where no path reads it.
 
-    Scores of all ways to each state go forward, then paths are drawn from the end. Shapes and errors as in `path_sum`.
+    Scores of all ways to each state go forward, then paths are drawn from the end. Shapes and errors as in `path_sum`;
+    `UsageError`, too, for a count below 1.
 
     >>> a = Automaton.of(2, [(0, 1, 0), (0, 1, 1)], final=1)
     >>> drawn = sample(a, torch.tensor([[[0.0, -torch.inf]]]), 3)
     >>> [path.labels for path in drawn[0]]
     [[0], [0], [0]]
     """
+    if count < 1:
+        raise UsageError(f"sample: count is how many paths to draw, not {count}")
     reading = Reading.of(automaton, frames, lengths)
     rows = forward_rows(reading, LOG)
     return [_drawn(reading, rows, n, count, generator) for n in range(len(frames))]

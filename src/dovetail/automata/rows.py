@@ -32,6 +32,8 @@ class Reading:
     @classmethod
     def of(cls, automaton: Automaton, frames: Tensor, lengths: Tensor | None) -> Reading:
         structure, weight = automaton.structure, automaton.weight
+        if not isinstance(frames, Tensor):
+            raise UsageError(f"frames are a tensor (examples, frames, columns), not a {type(frames).__name__}")
         if frames.dim() != 3:
             raise UsageError(f"frames have the shape (examples, frames, columns), not {tuple(frames.shape)}")
         examples, length, columns = frames.shape

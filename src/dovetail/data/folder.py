@@ -20,6 +20,7 @@ from ..recipe.errors import DataError
 from ..recipe.facts import Facts
 from .faults import Faults, Most, OnError
 from .images import Fit, Normalize, image_input
+from .places import require_folder
 from .source import PARTS, Examples, Fetched, InMemory, Source, fingerprint, sizes
 from .split import Share, split
 from .statistics import class_target
@@ -257,7 +258,6 @@ def folder(
     folder('photos', size=[64, 64], fit='crop')
     """
     root = here / path
-    if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder")
+    require_folder(root)
     faults = Faults(str(root), on_error, most_errors)
     return Folder(root, size, color, fit, cache, (validation, test, split), normalize, faults)

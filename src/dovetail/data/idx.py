@@ -14,6 +14,7 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError
 from .images import LabelledImages, Normalize, as_images
+from .places import require_file
 from .source import InMemory, Source, shape_text
 from .split import Share
 
@@ -116,8 +117,7 @@ def idx(
     paths = [images, labels] + ([test_images, test_labels] if test_images and test_labels else [])
     files = [here / path for path in paths]
     for path in files:
-        if not path.is_file():
-            raise DataError(f"{path}: there is no such file")
+        require_file(path)
     return Idx(images, files, classes, validation, test, split, normalize)
 
 

@@ -14,6 +14,7 @@ from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
 from .faults import Faults, Most, OnError
 from .folder import read_image
+from .places import require_file, require_folder
 from .sentences import read_text
 from .sequential import Ragged, Sequential
 from .source import Examples, Source, fingerprint, sizes
@@ -26,8 +27,7 @@ class LineImages(Source):
     def __init__(self, folder: Path, texts: str, height: int, shares: tuple[float, float, int], faults: Faults) -> None:
         self.name, self.folder, self.file = str(folder), folder, folder / texts
         self.height, self.shares, self.faults = height, shares, faults
-        if not self.file.is_file():
-            raise DataError(f"{self.file}: there is no such file: it tells what each image says, a line each")
+        require_file(self.file, ": it tells what each image says, a line each")
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         lines, texts = self._read()
@@ -94,6 +94,5 @@ def line_images(
     line_images('scans', height=32)
     """
     folder = here / path
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
+    require_folder(folder)
     return LineImages(folder, texts, height, (validation, test, split), Faults(str(folder), on_error, most_errors))

@@ -12,6 +12,7 @@ from pydantic import Field
 from ..recipe import source
 from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
+from .places import require_file
 from .sentences import Sentences, joined, lengths_of, read_text
 from .sequential import Ragged, Sequential
 from .source import PARTS, Examples, Source, fingerprint, sizes
@@ -56,8 +57,7 @@ class Pairs(Source):
             if not isinstance(given, float | int)
         }
         for file in (file for both in self.files.values() for file in both):
-            if not file.is_file():
-                raise DataError(f"{file}: there is no such file")
+            require_file(file)
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         parts = self._read()

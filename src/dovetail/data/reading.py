@@ -19,6 +19,7 @@ from .arrays import finite
 from .encode import encode
 from .folder import read_images
 from .line_images import line_of
+from .places import require_file
 from .sentences import given_sentences, read_sentences
 from .statistics import border_brightness
 from .tabular import Columns, cell, read_table
@@ -32,8 +33,7 @@ def read(input: Input, paths: Sequence[Path], invert: bool = False) -> tuple[lis
     `invert` swaps light and dark of images. Raises `DataError`, naming the file, for what cannot be read.
     """
     for path in paths:
-        if not path.is_file():
-            raise DataError(f"{path}: there is no such file")
+        require_file(path, f": name the files, {path}/*" if path.is_dir() else "")
     names, pieces = [], []
     for path in paths:
         piece = _stored(input, path)

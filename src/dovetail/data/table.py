@@ -15,6 +15,7 @@ from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Target
 from .encode import encode, learn, natural
 from .faults import Faults, Most, OnError
+from .places import require_file
 from .source import Examples, InMemory, Source, fingerprint, relabelled, sizes
 from .split import Share, split
 from .statistics import class_target, number_target
@@ -193,8 +194,7 @@ def table(
     if not target:
         raise ValueError("target: names no column")
     options = {name: value for name, value in locals().items() if name not in ("here", "path")}
-    if not (here / path).is_file():
-        raise DataError(f"{here / path}: there is no such file")
+    require_file(here / path)
     return Table(path, here / path, options)
 
 

@@ -13,6 +13,7 @@ from ..recipe import source
 from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Input, Target
 from .faults import Faults, Most, OnError
+from .places import require_file
 from .sentences import Sentences, joined, lengths_of, read_sentences
 from .sequential import Ragged, Sequential
 from .source import PARTS, Examples, Source, fingerprint, sizes
@@ -40,8 +41,7 @@ class Tagged(Source):
             else:
                 self.shares[part] = wanted  # type: ignore[assignment]
         for file in self.files.values():
-            if not file.is_file():
-                raise DataError(f"{file}: there is no such file")
+            require_file(file)
 
     def sentences(self, file: Path, faults: Faults) -> Sentences:
         """What a file holds."""

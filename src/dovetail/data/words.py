@@ -13,6 +13,7 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
+from .places import require_file
 from .sentences import read_text
 from .sequential import Ragged, Sequential
 from .source import Examples, Source, fingerprint, sizes
@@ -29,8 +30,7 @@ class Words(Source):
         self.name, self.size, self.validation, self.split = path, size, validation, seed
         self.files = {"train": here / path, "test": here / test}
         for file in self.files.values():
-            if not file.is_file():
-                raise DataError(f"{file}: there is no such file")
+            require_file(file)
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         whole = {part: read_letters(file, self.size) for part, file in self.files.items()}

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from ...recipe.errors import UsageError
 from ..automaton import Automaton
 from ..structure import Indices, Structure
 
@@ -24,11 +25,13 @@ def invert(automaton: Automaton) -> Automaton:
 
 
 def project(automaton: Automaton, side: Literal["input", "output"] = "input") -> Automaton:
-    """Read and write the same, what was read (or written) before.
+    """Read and write the same, what was read (or written) before. Raises `UsageError` for another side.
 
     >>> project(Automaton.of(2, [(0, 1, 3, 5, 0.0)], final=1), "output").structure.input.tolist()
     [5]
     """
+    if side not in ("input", "output"):
+        raise UsageError(f"project: side is 'input' or 'output', not '{side}'")
     labels = getattr(automaton.structure, side)
     return replace(automaton, structure=replace(automaton.structure, input=labels, output=labels))
 
