@@ -49,6 +49,8 @@ def test_the_command_line_votes(runs: list[str]) -> None:
 
 def test_what_cannot_vote_is_told(runs: list[str]) -> None:
     dt.train(small(epochs=1, data=dt.digits(test=0.2, split=5)), run="others")
+    with pytest.raises(UsageError, match="is named twice: each run has one vote"):
+        Vote([runs[0], runs[0]])
     with pytest.raises(UsageError, match="were trained on different data or splits of them, so they cannot vote"):
         Vote([runs[0], "others"])
     said = dovetail("test", *runs[:2])

@@ -12,6 +12,7 @@ from PIL import Image
 
 import dovetail as dt
 from dovetail.recipe.errors import RecipeError, RunError, UsageError
+from dovetail.tuning.compare import Compared, Comparison, Curve
 from dovetail.tuning.grid import cells, choices_of
 
 FAST = ["data=digits", "epochs=1", "batch=200", "optimizer.rate.constant=0.1"]
@@ -117,6 +118,16 @@ def test_differences_are_taken_seed_by_seed() -> None:
     first, second = (cell.figures for cell in found.cells)
     differences = [100 * (b - a) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
     assert f"{sum(differences) / 3:+.3f} +- " in str(found).splitlines()[3]
+
+
+def test_what_is_as_good_within_the_error_is_told(tmp_path: Path) -> None:
+    def cell(name: str, *figures: float) -> Compared:
+        return Compared(name, [], list(figures), [""] * 3, [Curve([1], [1.0], [0.5])] * 3)
+
+    cells = [cell("a", 0.10, 0.12, 0.11), cell("b", 0.11, 0.12, 0.11), cell("c", 0.20, 0.22, 0.21)]
+    said = str(Comparison(tmp_path, "error", "test", cells)).splitlines()
+    assert said[-2].rstrip() == "best: a"
+    assert said[-1] == "no worse within the error of measurement: b"
 
 
 def test_the_command_prints_a_table_and_draws_a_picture() -> None:

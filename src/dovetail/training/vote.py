@@ -37,7 +37,9 @@ class Vote(Run):
     def __init__(self, paths: Sequence[str | Path]) -> None:
         super().__init__(paths[0])
         self.runs = [Run(path) for path in paths]
-        for run in self.runs[1:]:
+        for place, run in enumerate(self.runs[1:], 1):
+            if any(run.path.resolve() == other.path.resolve() for other in self.runs[:place]):
+                raise UsageError(f"{run.path} is named twice: each run has one vote")
             if run.facts.fingerprint != self.facts.fingerprint:
                 raise UsageError(
                     f"{run.path} and {self.path} were trained on different data or splits of them, so they cannot vote"

@@ -68,7 +68,11 @@ class Comparison:
         rows: list[tuple[str, ...]] = [head, *(self._row(cell) for cell in self.cells)]
         best = min(self.cells, key=lambda cell: statistics.mean(cell.known) if cell.known else math.inf)
         rows.append((f"best: {best.name}" if best.known else "all diverged", "", "", "", "", ""))
-        return "\n".join(aligned(rows, left=1))
+        lines = aligned(rows, left=1)
+        alike = [cell.name for cell in self.cells if cell is not best and _alike(best, cell)]
+        if alike:
+            lines.append(f"no worse within the error of measurement: {', '.join(alike)}")
+        return "\n".join(lines)
 
     def _row(self, cell: Compared) -> tuple[str, ...]:
         lost = sum(value is None for value in cell.figures)
@@ -91,6 +95,15 @@ class Comparison:
             return ""
         error = f" +- {statistics.stdev(differences) / len(differences) ** 0.5:.3f}" if len(differences) > 1 else ""
         return f"{statistics.mean(differences):+.3f}{error}"
+
+
+def _alike(best: Compared, other: Compared) -> bool:
+    """Whether, seed by seed, another is worse by no more than two standard errors; of one seed nothing is known."""
+    pairs = zip(best.figures, other.figures, strict=True)
+    worse = [b - a for a, b in pairs if a is not None and b is not None]
+    if len(worse) < 2 or len(worse) < len(best.figures):
+        return False
+    return bool(statistics.mean(worse) <= 2 * statistics.stdev(worse) / len(worse) ** 0.5)
 
 
 def compare(

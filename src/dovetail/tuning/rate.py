@@ -44,7 +44,11 @@ class RateFound:
         title = f"loss as the rate climbs from {self.rates[0]:.1g} to {self.rates[-1]:.2g}, in {len(self.rates)} steps"
         first, last = f"{self.rates[0]:.1g}", f"{self.rates[-1]:.2g}"
         lines = chart([min(loss, 1.5 * self.losses[0]) for loss in self.losses], first, last)
-        words = [f"falls fastest at {self.steepest:.2g}", f"lowest at {self.lowest:.2g}", f"take {self.suggested:.2g}"]
+        words = [
+            f"falls fastest at {self.steepest:.2g}",
+            f"lowest at {self.lowest:.2g}",
+            f"take {self.suggested:.2g}: optimizer.rate={self.suggested:.2g}",
+        ]
         return "\n".join([title, *lines, "", "; ".join(words)])
 
 
