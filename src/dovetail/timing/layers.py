@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..recipe.build import shape_text, spec_of
+from ..recipe.sequences import values_of
 from ..training.show import label
 from ..training.system import Batch, System
 from .clock import seconds
@@ -39,10 +40,10 @@ class LayerTime:
 
 def time_layers(system: System, batch: Batch, precision: str, peaks: Peaks, budget: float) -> list[LayerTime]:
     """Each innermost layer of a recipe's network, timed on a batch of its data, `budget` seconds each way."""
-    inputs: dict[str, tuple[nn.Module, Tensor]] = {}
+    inputs: dict[str, tuple[nn.Module, Any]] = {}
 
-    def note(place: str, module: nn.Module, x: tuple[Tensor]) -> None:
-        inputs[place] = module, x[0].detach()
+    def note(place: str, module: nn.Module, x: tuple[Any]) -> None:
+        inputs[place] = module, x[0]
 
     handles = [module.register_forward_pre_hook(partial(note, place)) for place, module in innermost(system.network)]
     with torch.no_grad():
@@ -67,39 +68,42 @@ def time_layer(
     system: System,
     place: str,
     module: nn.Module,
-    x: Tensor,
+    x: Any,
     first: bool,
     precision: str,
     peaks: Peaks,
     budget: float,
 ) -> LayerTime:
     """One layer, with the precision of the run; where it is the `first` to learn its input needs no gradient."""
-    x = x.requires_grad_(x.is_floating_point() and not first)
-    wanted = [t for t in (x, *module.parameters()) if t.requires_grad]
+    values: Tensor = values_of(x).detach()
+    values.requires_grad_(values.is_floating_point() and not first)
+    x = values if isinstance(x, Tensor) else replace(x, values=values)
+    wanted = [t for t in (values, *module.parameters()) if t.requires_grad]
 
     def forward() -> Any:
         with system.precision:
             return module(x)
 
     with FlopCounterMode(display=False) as counter:
-        output = forward()
+        whole = forward()
+    output = values_of(whole)
     ahead = counter.get_total_flops()
-    there = seconds(forward, x.device, budget)
+    there = seconds(forward, values.device, budget)
     behind, back = 0, 0.0
     if wanted and output.requires_grad:
         slope = torch.ones_like(output)
         with FlopCounterMode(display=False) as counter:
             torch.autograd.grad(output, wanted, slope, retain_graph=True)
         behind = counter.get_total_flops()
-        back = seconds(lambda: torch.autograd.grad(output, wanted, slope, retain_graph=True), x.device, budget)
-    moved = sum(t.numel() * t.itemsize for t in (x, output, *module.parameters())) * (3 if back else 1)
+        back = seconds(lambda: torch.autograd.grad(output, wanted, slope, retain_graph=True), values.device, budget)
+    moved = sum(t.numel() * t.itemsize for t in (values, output, *module.parameters())) * (3 if back else 1)
     time = there + back
     rate = (ahead + behind) / time / 1e9
     peak = peaks.matrix.get(precision, peaks.matrix["float32"])
     return LayerTime(
         place,
         label(spec_of[module]),
-        shape_text(output),
+        shape_text(whole),
         there * 1e3,
         back * 1e3,
         rate,
