@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from commands import dovetail
@@ -22,6 +24,20 @@ def test_every_innermost_layer_is_timed() -> None:
     inner = dt.time("logistic", "network=[{branch: [[linear: 3, relu], [linear: 2]]}, {linear: outputs}]", budget=0.0)
     places = ["0.branches.0.0", "0.branches.0.1", "0.branches.1.0", "1"]
     assert [row.place for row in inner.layers] == places
+
+
+def test_layers_over_time_are_shown_and_timed() -> None:
+    Path("a.txt").write_text("abc abd\n" * 20)
+    network = [dt.embedding(4), dt.lstm(8), dt.linear("outputs")]
+    recipe = dt.Recipe(network=network, objective=dt.softmax(), data=dt.lines("a.txt"), batch=4)
+    timing, table = dt.time(recipe, budget=0.0), dt.show(recipe)
+    assert [row.output for row in timing.layers] == ["(N, T, 4)", "(N, T, 8)", "(N, 7)"]
+    assert [row.output for row in table.rows] == ["(N, T, 4)", "(N, T, 8)", "(N, 7)"]
+    assert table.rows[1].multiply_adds == 8 * 32 * (4 + 8)  # 8 places, gates of 4 x 8 units
+    lines = ["data.digit_strings.size=8", "data.digit_strings.test=8", "batch=2"]
+    timing, table = (work("reader-segments", *lines) for work in (lambda *w: dt.time(*w, budget=0.0), dt.show))
+    assert timing.layers[0].output == table.rows[0].output == "(N, T, 1, 28, 28)"
+    assert [row.place for row in dt.show("reader-sweep", *lines).rows][:2] == ["0", "0.body.0"]
 
 
 def test_operations_are_counted_for_what_is_computed() -> None:
