@@ -152,3 +152,15 @@ def test_equal_layers_of_a_repeat_have_their_own_weights() -> None:
     network = dt.build([dt.repeat([dt.linear(4)], times=2)], torch.zeros(1, 4))
     first, second = network[0]
     assert not torch.equal(first[0].weight, second[0].weight)
+
+
+def test_f18_noise_on_the_input_is_a_penalty_on_the_weights() -> None:
+    """The mean loss of a linear unit grows by s^2 |w|^2 / 2: from 0.5 to 0.75."""
+    torch.manual_seed(0)
+    network = dt.build([dt.gaussian_noise(0.1**0.5), dt.linear(1, bias=False)], torch.zeros(1, 2))
+    with torch.no_grad():
+        network[1].weight.copy_(torch.tensor([[1.0, -2.0]]))
+        x = torch.tensor([[0.5, 0.25]]).expand(400_000, -1)
+        noisy, clean = ((y - 1).square().mean() / 2 for y in (network(x), network.eval()(x)))
+    assert float(clean) == 0.5
+    assert float(noisy) == pytest.approx(0.75, abs=0.006)  # five standard errors
