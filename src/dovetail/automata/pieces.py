@@ -97,3 +97,13 @@ def anything(labels: int) -> Automaton:
     Automaton(1 states, 3 arcs)
     """
     return Automaton.of(1, [(0, 0, label) for label in range(labels)], final=0)
+
+
+def anything_by_pairs(labels: int) -> Automaton:
+    """Reads any string, with an arc of its own for each label at the beginning and behind each other.
+
+    >>> anything_by_pairs(3)
+    Automaton(4 states, 12 arcs)
+    """
+    arcs = [(state, 1 + label, label) for state in range(1 + labels) for label in range(labels)]
+    return Automaton.of(1 + labels, arcs, final=range(1 + labels))

@@ -8,18 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..automata import Automaton, Symbols, best_paths, ctc_sum, n_best, path_sum
-from ..automata.builders import alignments, string
+from ..automata import Automaton, Symbols, beside, best_paths, ctc_sum, n_best, path_sum
+from ..automata.builders import alignments, repeats, string
 from ..automata.builders.expression import smallest
 from ..automata.builders.grammar import grammar as of_grammar
 from ..automata.builders.lexicon import lexicon as of_lexicon
-from ..automata.operations import compose, project
-from ..automata.pieces import Spelling, anything, spellings
+from ..automata.operations import project
+from ..automata.pieces import Spelling, anything, anything_by_pairs, spellings
 from ..recipe import objective
 from ..recipe.facts import Target
 from ..recipe.sequences import Lattice
 from ..recipe.spec import sees_time
 from .classification import wide
+from .language import Language, Spread
 from .objective import Objective
 from .strings import Reading
 
@@ -30,22 +31,39 @@ _PATHS = 20  # looked at for each string wanted: several spell the same
 class Recognizer(Reading):
     """p(string) = e^(sum over the paths that spell it) / e^(sum over all paths there are)."""
 
-    def __init__(self, data: Target, rules: Rules | None, words: list[str] | None, joint: bool = True) -> None:
+    def __init__(
+        self,
+        data: Target,
+        rules: Rules | None = None,
+        words: list[str] | None = None,
+        joint: bool = True,
+        blank: bool = True,
+        transitions: bool = False,
+    ) -> None:
         super().__init__(data, "automaton")
         self.joint = joint
         if rules is not None and words is not None:
             raise ValueError("grammar and lexicon: give one of them")
-        self.blank, self.width = data.width, data.width + 1
+        if not joint and not blank:
+            raise ValueError("blank: without joint training it stands for pieces that are no character")
+        self.labels, self.blank, self.width = data.width, data.width if blank else None, data.width + blank
         symbols = Symbols(data.names)
-        self.language: Automaton | None = None  # None: any string
-        self.whole: Automaton | None = None
+        self.language: Language | None = None  # None: any string, a blank between labels that are alike
+        self.spread: Spread | None = None
         with torch.device("cpu"):  # wherever the system is being built
+            found: Automaton | None = None
             if rules is not None:
-                self.language = of_grammar(rules, symbols)
+                found = of_grammar(rules, symbols)
             elif words is not None:
-                self.language = smallest(project(of_lexicon([symbols.labels(word) for word in words]), "input"))
-            if self.language is not None:
-                self.whole = compose(alignments(data.width, self.blank), self.language)
+                found = smallest(project(of_lexicon([symbols.labels(word) for word in words]), "input"))
+            elif transitions:
+                found = anything_by_pairs(data.width)
+            elif not blank:
+                found = anything(data.width)
+        if found is not None:
+            self.language = Language(found, transitions)
+            with torch.device("cpu"):
+                self.spread = Spread(alignments(data.width, self.blank), self.language)
 
     def loss(self, output: Any, target: Any) -> Tensor:
         return super().loss(output, target) if self.joint else self._loss_of_pieces(output, target)
@@ -54,7 +72,7 @@ class Recognizer(Reading):
         """(N,): each piece by itself, whether it is a character and which."""
         if not isinstance(output, Lattice) or target.values.dim() == 1:
             raise ValueError("joint: false needs pieces of lines, and to know where their characters are")
-        truth = torch.full((len(output.values),), self.blank)
+        truth = torch.full((len(output.values),), self.labels)
         spans = torch.split(output.columns, output.lengths.tolist())
         characters, start = torch.split(target.values.cpu(), target.lengths.tolist()), 0
         for pieces, own in zip(spans, characters, strict=True):
@@ -67,47 +85,58 @@ class Recognizer(Reading):
 
     def log_likely(self, output: Any, strings: Sequence[Sequence[int]]) -> Tensor:
         frames = self._wide(output)
+        own = self.language.score(strings, frames.values) if self.language else 0.0
         if isinstance(frames, Lattice):
             spelled = self._spellings(frames, [string(one) for one in strings]).total(frames.values)
-            return spelled - self._spellings(frames, self.language or anything(self.blank)).total(frames.values)
-        spelled = ctc_sum(frames.padded(), strings, frames.lengths, self.blank)
-        if self.whole is None:
+            return spelled + own - self._any(frames).total(frames.values)
+        rows = frames.padded()
+        if self.blank is not None:
+            spelled = ctc_sum(rows, strings, frames.lengths, self.blank)
+        else:
+            spelled = path_sum(beside([repeats(one) for one in strings]).to(rows), rows, frames.lengths)
+        if self.spread is None:
             free: Tensor = frames.having(frames.values.logsumexp(1)).sums()
             return spelled - free
-        return spelled - path_sum(self.whole.to(frames.values), frames.padded(), frames.lengths)
+        return spelled + own - path_sum(self.spread.weighted(rows), rows, frames.lengths)
 
     def read(self, output: Any) -> list[list[int]]:
         frames = self._wide(output)
         if isinstance(frames, Lattice):
             return [[label for _, label in one] for one in self.best_pieces(frames)]
-        if self.whole is None:
+        if self.spread is None:
             best = torch.split(frames.values.argmax(1).cpu(), frames.lengths.tolist())
             return [[k for k in torch.unique_consecutive(one).tolist() if k != self.blank] for one in best]
-        found = best_paths(self.whole.to(frames.values), frames.padded(), frames.lengths)
+        rows = frames.padded()
+        found = best_paths(self.spread.weighted(rows), rows, frames.lengths)
         return [[] if path is None else path.outputs for path in found]
 
     def best_pieces(self, lattice: Lattice) -> list[list[tuple[int, int]]]:
         frames = self._wide(lattice)
-        return self._spellings(frames, self.language or anything(self.blank)).best(frames.values)
+        return self._any(frames).best(frames.values)
 
     def shares(self, lattice: Lattice) -> Tensor:
         """(pieces, labels): how probable it is that a piece is a character, and this one."""
         scores = self._wide(lattice).values.detach().requires_grad_()
         with torch.enable_grad():
-            total = self._spellings(lattice, self.language or anything(self.blank)).total(scores)
+            total = self._any(lattice).total(scores)
             found: Tensor = torch.autograd.grad(total.sum(), scores)[0]
         return found
 
     def candidates(self, output: Any, count: int) -> list[list[list[int]]]:
         frames = self._wide(output)
         if isinstance(frames, Lattice):
-            languages = self._spellings(frames, self.language or anything(self.blank))
-            strings = languages.ranked(frames.values, _PATHS * count)
+            strings = self._any(frames).ranked(frames.values, _PATHS * count)
         else:
-            whole = self.whole or alignments(self.blank, self.blank)
-            found = n_best(whole.to(frames.values), frames.padded(), _PATHS * count, frames.lengths)
+            rows = frames.padded()
+            spread = self.spread.weighted(rows) if self.spread else alignments(self.labels, self.blank).to(rows)
+            found = n_best(spread, rows, _PATHS * count, frames.lengths)
             strings = [[path.outputs for path in paths] for paths in found]
         return [[list(one) for one in dict.fromkeys(map(tuple, each))] for each in strings]
+
+    def _any(self, lattice: Lattice) -> Spelling:
+        """All strings that may come."""
+        language = self.language.weighted(lattice.values.cpu()) if self.language else anything(self.labels)
+        return self._spellings(lattice, language)
 
     def _spellings(self, lattice: Lattice, languages: Automaton | list[Automaton]) -> Spelling:
         return spellings(lattice.cuts.cpu(), lattice.lengths.cpu(), lattice.ends.cpu(), languages)
@@ -120,7 +149,12 @@ class Recognizer(Reading):
 @objective
 @sees_time
 def automaton(
-    data: Target, grammar: Rules | None = None, lexicon: list[str] | None = None, joint: bool = True
+    data: Target,
+    grammar: Rules | None = None,
+    lexicon: list[str] | None = None,
+    joint: bool = True,
+    blank: bool = True,
+    transitions: bool = False,
 ) -> Objective:
     """A string read from frames or from pieces of a line, all ways to spread it or to cut the line taken together.
 
@@ -130,11 +164,15 @@ def automaton(
     is where any string may come: then the sums are those of normalized frames); of a lattice a path is a way to cut the
     line, and its score the sum of what the network says of each piece. `grammar`, rules that are regular expressions of
     which the first describes a string, or a `lexicon` of words leave only paths that they allow, in training as in
-    decisions: the denominator of lattice-free maximum mutual information. `joint: false` is, for comparison, what
-    systems do that are put together afterwards: each piece learns by itself which character it is, or that it is none,
-    told where the characters are; all paths are weighed only in decisions. Shapes: output (N, T, labels + 1), the last
-    for the blank (which pieces have only with `joint: false`), target strings. Raises `ValueError` for other targets.
-    Graves et al. (2006); LeCun et al. (1998), section VI, discriminative forward training.
+    decisions: the denominator of lattice-free maximum mutual information. With `transitions` the grammar learns, too: a
+    score for each of its arcs, or without one for each label behind each other; with `blank: false`, too, it is the
+    automatic segmentation criterion, where labels are repeated and nothing is between them. `joint: false` is, for
+    comparison, what systems do that are put together afterwards: each piece learns by itself which character it is, or
+    that it is none, told where the characters are; all paths are weighed only in decisions. Shapes: output (N, T,
+    labels + 1), the last for the blank (of pieces, with `joint: false`, for those that are no character), target
+    strings. Raises `ValueError` for other targets. Graves et al. (2006); LeCun et al. (1998), section VI,
+    discriminative forward training; Povey et al. (2016), Purely sequence-trained neural networks for ASR based on
+    lattice-free MMI; Collobert et al. (2016), Wav2Letter.
 
     >>> import dovetail as dt, torch
     >>> from dovetail.recipe.facts import Target
@@ -143,7 +181,7 @@ def automaton(
     >>> dt.automaton().make(Target("string", 2, ["a", "b"])).loss(frames, text)  # aa, a-, -a of nine
     tensor([1.0986])
     """
-    return Recognizer(data, grammar, lexicon, joint)
+    return Recognizer(data, grammar, lexicon, joint, blank, transitions)
 
 
 @objective
@@ -160,4 +198,4 @@ def ctc(data: Target) -> Objective:
     >>> dt.ctc()
     ctc()
     """
-    return Recognizer(data, None, None)
+    return Recognizer(data)

@@ -23,8 +23,10 @@ def repeats(labels: Sequence[int]) -> Automaton:
     return Automaton.of(len(labels) + 1, arcs, final=len(labels))
 
 
-def alignments(count: int, blank: int) -> Automaton:
+def alignments(count: int, blank: int | None) -> Automaton:
     """Reads labels 0 to count - 1 spread over frames as `ctc` spreads them, and writes the string: of any string.
+
+    Without a blank they are spread as by `repeats`, so that a frame begins another label or goes on with the last.
 
     Composed with an automaton that reads strings it reads the frames of those.
 
@@ -34,11 +36,12 @@ def alignments(count: int, blank: int) -> Automaton:
     >>> best_paths(alignments(2, blank=2), frames)[0].outputs
     [1, 1, 0]
     """
-    arcs: list[Arc] = [(0, 0, blank, EPSILON, 0.0)]  # state 0: nothing, or a blank, was read last; 1 + c: label c
+    # state 0: nothing, or a blank, was read last; 1 + c: label c
+    arcs: list[Arc] = [] if blank is None else [(0, 0, blank, EPSILON, 0.0)]
     for label in range(count):
         arcs += [(0, 1 + label, label), (1 + label, 1 + label, label, EPSILON, 0.0)]
-        arcs += [(1 + label, 0, blank, EPSILON, 0.0)]
-        arcs += [(1 + label, 1 + other, other) for other in range(count) if other != label]
+        arcs += [] if blank is None else [(1 + label, 0, blank, EPSILON, 0.0)]
+        arcs += [(1 + label, 1 + other, other) for other in range(count) if other != label or blank is None]
     return Automaton.of(1 + count, arcs, final=range(1 + count))
 
 
