@@ -20,7 +20,7 @@ from ..recipe.errors import DataError
 from ..recipe.facts import Facts
 from .faults import Faults, Most, OnError
 from .images import Fit, Normalize, image_input
-from .places import require_folder
+from .paths import require_folder
 from .source import PARTS, Examples, Fetched, InMemory, Source, fingerprint, sizes
 from .split import Share, split
 from .statistics import class_target

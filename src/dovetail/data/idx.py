@@ -14,7 +14,7 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError
 from .images import LabelledImages, Normalize, as_images
-from .places import require_file
+from .paths import require_file
 from .source import InMemory, Source, shape_text
 from .split import Share
 

@@ -14,7 +14,7 @@ from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
 from .faults import Faults, Most, OnError
 from .folder import read_image
-from .places import require_file, require_folder
+from .paths import require_file, require_folder
 from .sentences import read_text
 from .sequential import Ragged, Sequential
 from .source import Examples, Source, fingerprint, sizes

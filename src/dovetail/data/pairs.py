@@ -12,7 +12,7 @@ from pydantic import Field
 from ..recipe import source
 from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
-from .places import require_file
+from .paths import require_file
 from .sentences import Sentences, joined, lengths_of, read_text
 from .sequential import Ragged, Sequential
 from .source import PARTS, Examples, Source, fingerprint, sizes

@@ -19,7 +19,7 @@ from .arrays import finite
 from .encode import encode
 from .folder import read_images
 from .line_images import line_of
-from .places import require_file
+from .paths import require_file
 from .sentences import given_sentences, read_sentences
 from .statistics import border_brightness
 from .tabular import Columns, cell, read_table

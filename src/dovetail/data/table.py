@@ -15,7 +15,7 @@ from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Target
 from .encode import encode, learn, natural
 from .faults import Faults, Most, OnError
-from .places import require_file
+from .paths import require_file
 from .source import Examples, InMemory, Source, fingerprint, relabelled, sizes
 from .split import Share, split
 from .statistics import class_target, number_target

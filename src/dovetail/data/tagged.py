@@ -13,7 +13,7 @@ from ..recipe import source
 from ..recipe.errors import DataError, RecipeError, nearest
 from ..recipe.facts import Facts, Input, Target
 from .faults import Faults, Most, OnError
-from .places import require_file
+from .paths import require_file
 from .sentences import Sentences, joined, lengths_of, read_sentences
 from .sequential import Ragged, Sequential
 from .source import PARTS, Examples, Source, fingerprint, sizes

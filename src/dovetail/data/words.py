@@ -13,7 +13,7 @@ from torch import Tensor
 from ..recipe import source
 from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
-from .places import require_file
+from .paths import require_file
 from .sentences import read_text
 from .sequential import Ragged, Sequential
 from .source import Examples, Source, fingerprint, sizes
