@@ -68,6 +68,7 @@ def test_pairs_of_one_file_and_of_two(tmp_path: Path) -> None:
     made = dt.pairs("both.tsv", test="test.tsv").make(tmp_path)
     assert sides(made, "train") == [("ab", "xyz"), ("ba", "zy")]
     assert sides(made, "test") == [("?a", "x?")]
+    assert dt.pairs("both.tsv", test=1).make(tmp_path).facts.sizes == {"train": 1, "validation": 0, "test": 1}
     assert (made.facts.target.form, made.facts.target.names) == ("string", ["<unknown>", "x", "y", "z"])
     (tmp_path / "a.txt").write_text("a dog\na cat\n")
     (tmp_path / "b.txt").write_text("ein Hund\neine Katze\n")

@@ -50,7 +50,7 @@ class Pairs(Source):
         self.sides, self.features, self.split = sides, features, seed
         train = parts["train"]
         self.name = train if isinstance(train, str) else " and ".join(train)  # type: ignore[arg-type]
-        self.shares = {part: float(given) for part, given in parts.items() if isinstance(given, float | int)}
+        self.shares = {part: given for part, given in parts.items() if isinstance(given, float | int)}
         self.files = {
             part: [here / name for name in ([given] if isinstance(given, str) else given)]
             for part, given in parts.items()
