@@ -116,7 +116,7 @@ def predict(
     words: Annotated[
         list[str],
         typer.Argument(
-            help="A run (several with --vote); images, or CSV files (an answer a row).", metavar="RUN FILE..."
+            help="A run (several with --vote); images, texts, tables or sentences in columns.", metavar="RUN FILE..."
         ),
     ],
     best: Best = False,
@@ -133,12 +133,12 @@ def predict(
     use_parts(use)
     opened, files = _opened(words, vote)
     if not files:
-        raise UsageError(f"predict {' '.join(words)}: which files? Images, CSV files, or sentences")
+        raise UsageError(f"predict {' '.join(words)}: which files? Images, CSV files, texts or sentences")
     if picture:
         from .report.lines import draw_line
         from .training.lines import look
 
-        for file, line in zip(files, look(opened, files, best, invert), strict=True):
+        for file, line in zip(files, look(opened, files, best, invert, alternatives), strict=True):
             print(json.dumps(line.answer))
             say(f"wrote {draw_line(line, Path(file).with_name(f'{Path(file).stem}-read.png'))}")
         return

@@ -118,7 +118,7 @@ def test_letters_of_words_one_by_one() -> None:
     for text, message in (
         ("word[1].letters4", "letters are of the word itself, and of it alone: word.letters16"),
         ("word.letters4/word", "letters are of the word itself"),
-        ("word.letters", "letters says how many letters: suffix3"),
+        ("word.letters", "letters says how many letters: letters8"),
     ):
         with pytest.raises(RecipeError, match=message):
             learn(sentences, [text], "tag", 1)
@@ -164,5 +164,6 @@ def test_a_run_learns_a_string_for_every_text(tmp_path: Path, monkeypatch: pytes
     run = dt.train(recipe, "optimizer.rule=adam", "optimizer.rate=0.02", run="r")
     assert run.result["test"]["error"] == 0
     assert run.predict([list("abcab")])[0]["text"] == "xyzyyxyz"
+    assert run.predict("train.tsv")[5]["text"] == "".join(spelled[c] for c in texts[5])  # the answers are passed over
     Path("test.tsv").write_text("ab\txyz\nca\tyyq\n")
     assert run.test(dt.pairs("test.tsv", test=0))["error"] == 0.5

@@ -61,7 +61,10 @@ def test_what_cannot_vote_is_told(runs: list[str]) -> None:
     assert said.code == 1
     assert said.err.startswith("no run 'nobody': neither a folder nor a name under runs/.")
     said = dovetail("predict", runs[0])
-    assert (said.code, said.err.strip()) == (2, f"predict {runs[0]}: which files? Images, CSV files, or sentences")
+    assert (said.code, said.err.strip()) == (
+        2,
+        f"predict {runs[0]}: which files? Images, CSV files, texts or sentences",
+    )
 
 
 def test_a_picture_shows_examples_beside_their_versions(tmp_path: Path) -> None:

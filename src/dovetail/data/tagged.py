@@ -40,8 +40,8 @@ class Tagged(Source):
                 self.files[part] = here / wanted
             else:
                 self.shares[part] = wanted  # type: ignore[assignment]
-        for file in self.files.values():
-            require_file(file)
+        for part, file in self.files.items():
+            require_file(file, f" ({'path' if part == 'train' else part} names it)")
 
     def sentences(self, file: Path, faults: Faults) -> Sentences:
         """What a file holds."""

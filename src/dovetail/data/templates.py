@@ -88,7 +88,11 @@ def parse_template(text: str, columns: Sequence[str]) -> list[Part]:
         if form == _LETTERS and ("/" in text or int(away or 0)):
             raise RecipeError(f"feature '{text}': letters are of the word itself, and of it alone: {column}.{form}16")
         if form and (form in _COUNTED) != bool(int(count or 0)):
-            said = "says how many letters: suffix3" if form in _COUNTED else "takes no number"
+            said = (
+                f"says how many letters: {form}{8 if form == _LETTERS else 3}"
+                if form in _COUNTED
+                else "takes no number"
+            )
             raise RecipeError(f"feature '{text}': {form} {said}")
         if abs(int(away or 0)) > FARTHEST:
             raise RecipeError(f"feature '{text}': looks {away} places away, at most {FARTHEST} is possible")

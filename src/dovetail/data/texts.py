@@ -51,8 +51,9 @@ def given_lines(texts: Sequence[Any], unit: str, follow: bool = False, file: str
 
 
 def read_lines(path: Path, unit: str, follow: bool = False) -> Sentences:
-    """The lines of a text file that are not blank. Raises `DataError`, naming the file."""
+    """The lines of a text file that are not blank; of pairs what stands before a tab. Raises `DataError`."""
     lines = [line.strip("\r") for line in read_text(path).split("\n") if line.strip()]
+    lines = lines if follow else [line.partition("\t")[0] for line in lines]
     if not lines:
         raise DataError(f"{path}: holds no text")
     return given_lines(lines, unit, follow, str(path))
@@ -89,8 +90,9 @@ def lines(
     The first place is the one before the line, and after its last character or word the line's end is next. The network
     sees features of what was read so far by template, unless given the last `unit` alone; they are those of `columns`.
     What training has fewer than `least` times is unknown, as one kind; so is what it never saw. `validation` and `test`
-    are shares of the lines, or files of their own; files ending in .gz are unzipped, blank lines left out. With
-    `softmax`, `loss` is in nats a place: a perplexity of e^loss. Raises `DataError`, naming the file.
+    are shares of the lines, or files of their own; files ending in .gz are unzipped, blank lines left out. A layer that
+    reads both ways would see what it is to predict. With `softmax`, `loss` is in nats a place: a perplexity of e^loss.
+    Raises `DataError`, naming the file.
 
     >>> import dovetail as dt
     >>> dt.lines("ptb.train.txt", unit="word", validation="ptb.valid.txt", test="ptb.test.txt")

@@ -29,8 +29,8 @@ class Words(Source):
     def __init__(self, here: Path, path: str, test: str, size: list[int], validation: float, seed: int) -> None:
         self.name, self.size, self.validation, self.split = path, size, validation, seed
         self.files = {"train": here / path, "test": here / test}
-        for file in self.files.values():
-            require_file(file)
+        for part, file in self.files.items():
+            require_file(file, f" ({'path' if part == 'train' else part} names it)")
 
     def load(self) -> tuple[Facts, dict[str, Examples]]:
         whole = {part: read_letters(file, self.size) for part, file in self.files.items()}

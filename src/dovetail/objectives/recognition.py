@@ -39,8 +39,9 @@ class Recognizer(Reading):
         joint: bool = True,
         blank: bool = True,
         transitions: bool = False,
+        name: str = "automaton",
     ) -> None:
-        super().__init__(data, "automaton")
+        super().__init__(data, name)
         self.joint = joint
         if rules is not None and words is not None:
             raise ValueError("grammar and lexicon: give one of them")
@@ -198,4 +199,4 @@ def ctc(data: Target) -> Objective:
     >>> dt.ctc()
     ctc()
     """
-    return Recognizer(data)
+    return Recognizer(data, name="ctc")

@@ -98,7 +98,10 @@ class Reading(Objective):
 
     @torch.no_grad()
     def alternatives(self, output: Any, count: int) -> list[list[dict[str, Any]]]:
-        """Of the strings that the best paths spell, by their whole probability."""
+        """Of the strings that the best paths spell, by their whole probability, which several paths may share.
+
+        The first need not be the decision, which is what the single best path spells.
+        """
         answers = []
         for n, strings in enumerate(self.candidates(output, count)):
             one = cut(output, slice(n, n + 1))

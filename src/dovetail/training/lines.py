@@ -37,8 +37,13 @@ class Line:
     pieces: list[Piece]
 
 
-def look(run: Run, paths: Sequence[str | Path], best: bool = False, invert: bool = False) -> list[Line]:
-    """Read images of lines, and tell what was seen. Raises `UsageError` for a run that reads no lines."""
+def look(
+    run: Run, paths: Sequence[str | Path], best: bool = False, invert: bool = False, alternatives: int = 0
+) -> list[Line]:
+    """Read images of lines, and tell what was seen, with so many alternatives to each answer.
+
+    Raises `UsageError` for a run that reads no lines.
+    """
     input = run.facts.input
     if input.form != "sequence" or input.fields or len(input.shape) != 2:
         raise UsageError(f"--picture draws lines that are read, and {run.path} takes {input.told}")
@@ -52,6 +57,8 @@ def look(run: Run, paths: Sequence[str | Path], best: bool = False, invert: bool
             with torch.no_grad():
                 output = system.output(prepare(one))
                 answer = {"input": name, **system.objective.describe(output)[0]}
+                if alternatives:
+                    answer["alternatives"] = system.objective.alternatives(output, alternatives)[0]
             pieces = _pieces(getattr(system.objective, "each", system.objective), output)
         found.append(Line(one.values.T, answer, pieces))
     return found

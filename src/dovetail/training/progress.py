@@ -42,6 +42,8 @@ def closing(figures: dict[str, Any]) -> str:
         text = f"test error {100 * figures['error']:.2f} % +- {deviation:.2f} ({wrong} of {count} wrong)"
         if "character_error" in figures:
             text += f", of characters {100 * figures['character_error']:.2f} %"
+        if figures.get("unspelled"):
+            text += f"; no path spells {100 * figures['unspelled']:.1f} % of the strings, which teach nothing"
         if "reject" in figures:
             correct, stands, reject = (100 * figures[name] for name in ("correct", "accepted_error", "reject"))
             text += f"; {correct:.1f} % correct, {stands:.1f} % wrong and accepted, {reject:.1f} % rejected"
