@@ -108,6 +108,13 @@ def test_letters_are_looked_at_where_a_word_has_them() -> None:
         torch.testing.assert_close(word, torch.stack(answers).amax(0))
 
 
+def test_a_word_without_letters_has_an_answer() -> None:
+    network, _ = built(dt.characters(2, units=3), words())
+    nothing = torch.tensor([[0, 0, 1, 1, 1]], dtype=torch.int32)
+    answer = network(Sequences(nothing, torch.tensor([1]), (*FIELDS, LETTERS))).values[0]
+    torch.testing.assert_close(answer, network[0].conv.bias)
+
+
 def test_characters_need_letters() -> None:
     with pytest.raises(ValueError, match=r"give the source a feature like word\.letters16"):
         built(dt.characters(2), cut_to_two(words()))

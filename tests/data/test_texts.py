@@ -165,5 +165,7 @@ def test_a_run_learns_a_string_for_every_text(tmp_path: Path, monkeypatch: pytes
     assert run.result["test"]["error"] == 0
     assert run.predict([list("abcab")])[0]["text"] == "xyzyyxyz"
     assert run.predict("train.tsv")[5]["text"] == "".join(spelled[c] for c in texts[5])  # the answers are passed over
+    Path("new.txt").write_text("\tno text\nab\n")
+    assert [answer["text"] for answer in run.predict("new.txt")] == ["xyz"]
     Path("test.tsv").write_text("ab\txyz\nca\tyyq\n")
     assert run.test(dt.pairs("test.tsv", test=0))["error"] == 0.5

@@ -14,8 +14,8 @@ from ..recipe.errors import DataError
 from ..recipe.facts import Facts, Input, Target
 from .paths import require_file
 from .sentences import Sentences, joined, lengths_of, read_text
-from .sequential import Ragged, Sequential
-from .source import PARTS, Examples, Source, fingerprint, sizes
+from .sequential import Ragged, Sequential, all_parts
+from .source import Examples, Source, fingerprint, sizes
 from .split import Share, split
 from .tagged import numbers_of
 from .templates import encode, learn
@@ -68,8 +68,7 @@ class Pairs(Source):
         found = {part: self._examples(*both, input, names) for part, both in parts.items()}
         counts = torch.bincount(found["train"].targets.rows, minlength=len(names)).tolist()
         target = Target("string", len(names), names, counts, between=aim.between)
-        nothing = found["train"].select(torch.empty(0, dtype=torch.int64))
-        every: dict[str, Examples] = {part: found.get(part, nothing) for part in PARTS}
+        every = all_parts(found)
         told = repr([(part, side.columns, side.lengths.tolist()) for part, both in parts.items() for side in both])
         return Facts(input, target, sizes(every), fingerprint(told, repr((self.sides, self.features)))), every
 
@@ -78,9 +77,7 @@ class Pairs(Source):
         if facts.input.unit != self.sides[0].unit or facts.target.form != "string":
             raise DataError(f"{self.name}: pairs of lines, the run takes {facts.input.told}")
         inputs, aims = (joined(side) for side in zip(*self._read().values(), strict=True))
-        examples = self._examples(inputs, aims, facts.input, facts.target.names)
-        none = examples.select(torch.empty(0, dtype=torch.int64))
-        self.loaded = facts, {"train": examples, "validation": none, "test": none}
+        self.loaded = facts, all_parts({"train": self._examples(inputs, aims, facts.input, facts.target.names)})
 
     def _read(self) -> dict[str, tuple[Sentences, Sentences]]:
         parts = {part: self._pairs(files) for part, files in self.files.items()}

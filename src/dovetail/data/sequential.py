@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from ..recipe.sequences import Sequences
-from .source import Examples
+from .source import PARTS, Examples
 
 
 class Ragged:
@@ -46,3 +48,9 @@ class Sequential(Examples):
         """These sequences alone."""
         inputs, targets, _ = self.fetch(indices)
         return Sequential(Ragged(inputs.values, inputs.lengths), Ragged(targets.values, targets.lengths))
+
+
+def all_parts(found: Mapping[str, Sequential]) -> dict[str, Examples]:
+    """The three parts; those that were not found are empty."""
+    nothing = found["train"].select(torch.empty(0, dtype=torch.int64))
+    return {part: found.get(part, nothing) for part in PARTS}

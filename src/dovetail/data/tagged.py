@@ -15,8 +15,8 @@ from ..recipe.facts import Facts, Input, Target
 from .faults import Faults, Most, OnError
 from .paths import require_file
 from .sentences import Sentences, joined, lengths_of, read_sentences
-from .sequential import Ragged, Sequential
-from .source import PARTS, Examples, Source, fingerprint, sizes
+from .sequential import Ragged, Sequential, all_parts
+from .source import Examples, Source, fingerprint, sizes
 from .split import Share, split
 from .templates import encode, learn, parse_template
 
@@ -75,9 +75,7 @@ class Tagged(Source):
         found = {part: self._examples(sentences, input, names) for part, sentences in parts.items()}
         counts = torch.bincount(found["train"].targets.rows, minlength=len(names)).tolist()
         target = Target("tags", len(names), names, counts)
-        every: dict[str, Examples] = {
-            part: found.get(part, found["train"].select(torch.empty(0, dtype=torch.int64))) for part in PARTS
-        }
+        every = all_parts(found)
         texts = [repr((part, list(s.columns.items()), s.lengths.tolist())) for part, s in parts.items()]
         mark = fingerprint(*texts, repr(self.options))
         return Facts(input, target, sizes(every), mark, self.skipped), every
@@ -88,9 +86,7 @@ class Tagged(Source):
             told = " ".join(facts.input.names) or facts.input.form
             raise DataError(f"{self.name}: sentences in columns {' '.join(self.names)}, the run takes {told}")
         everything = joined(list(self.read().values()))
-        examples = self._examples(everything, facts.input, facts.target.names)
-        none = examples.select(torch.empty(0, dtype=torch.int64))
-        self.loaded = facts, {"train": examples, "validation": none, "test": none}
+        self.loaded = facts, all_parts({"train": self._examples(everything, facts.input, facts.target.names)})
 
     def _examples(self, sentences: Sentences, input: Input, names: list[str]) -> Sequential:
         lengths = lengths_of(sentences)

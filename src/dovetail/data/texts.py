@@ -52,8 +52,8 @@ def given_lines(texts: Sequence[Any], unit: str, follow: bool = False, file: str
 
 def read_lines(path: Path, unit: str, follow: bool = False) -> Sentences:
     """The lines of a text file that are not blank; of pairs what stands before a tab. Raises `DataError`."""
-    lines = [line.strip("\r") for line in read_text(path).split("\n") if line.strip()]
-    lines = lines if follow else [line.partition("\t")[0] for line in lines]
+    texts = [line.strip("\r") for line in read_text(path).split("\n")]
+    lines = [line for line in (texts if follow else (text.partition("\t")[0] for text in texts)) if line.strip()]
     if not lines:
         raise DataError(f"{path}: holds no text")
     return given_lines(lines, unit, follow, str(path))

@@ -34,8 +34,10 @@ class Spelled(nn.Module):
 
     def forward(self, x: Sequences) -> Sequences:
         numbers = x.values[:, self.start : self.start + self.width].long()
-        answers = self.conv(self.letters(numbers).transpose(1, 2))[..., : self.width]
-        return x.having(answers.masked_fill((numbers == _NONE)[:, None], -torch.inf).amax(2))
+        beyond = numbers == _NONE
+        beyond[:, 0] = False  # where a word has no letter at all there is an answer, too
+        answers = self.conv(self.letters(numbers).transpose(1, 2))
+        return x.having(answers.masked_fill(beyond[:, None], -torch.inf).amax(2))
 
     def specimen(self, x: Sequences) -> Sequences:
         return x.having(torch.empty((len(x.values), self.conv.out_channels), device="meta"))

@@ -136,7 +136,8 @@ class Recognizer(Reading):
 
     def _any(self, lattice: Lattice) -> Spelling:
         """All strings that may come."""
-        language = self.language.weighted(lattice.values.cpu()) if self.language else anything(self.labels)
+        like = lattice.values.new_empty(0, device="cpu")  # where lattices are built
+        language = self.language.weighted(like) if self.language else anything(self.labels)
         return self._spellings(lattice, language)
 
     def _spellings(self, lattice: Lattice, languages: Automaton | list[Automaton]) -> Spelling:

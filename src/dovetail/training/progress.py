@@ -43,7 +43,7 @@ def closing(figures: dict[str, Any]) -> str:
         if "character_error" in figures:
             text += f", of characters {100 * figures['character_error']:.2f} %"
         if figures.get("unspelled"):
-            text += f"; no path spells {100 * figures['unspelled']:.1f} % of the strings, which teach nothing"
+            text += f"; no path spells {100 * figures['unspelled']:.1f} % of the strings"
         if "reject" in figures:
             correct, stands, reject = (100 * figures[name] for name in ("correct", "accepted_error", "reject"))
             text += f"; {correct:.1f} % correct, {stands:.1f} % wrong and accepted, {reject:.1f} % rejected"

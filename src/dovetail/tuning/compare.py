@@ -49,6 +49,11 @@ class Compared:
     def known(self) -> list[float]:
         return [value for value in self.figures if value is not None]
 
+    def worse_than(self, other: Compared) -> list[float]:
+        """By how much, seed by seed, where neither diverged."""
+        pairs = zip(self.figures, other.figures, strict=True)
+        return [own - theirs for own, theirs in pairs if own is not None and theirs is not None]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -89,8 +94,7 @@ class Comparison:
 
     def _against_first(self, cell: Compared, scale: float) -> str:
         """The mean difference from the first cell, seed by seed, with its standard error."""
-        pairs = zip(cell.figures, self.cells[0].figures, strict=True)
-        differences = [scale * (a - b) for a, b in pairs if a is not None and b is not None]
+        differences = [scale * one for one in cell.worse_than(self.cells[0])]
         if cell is self.cells[0] or not differences:
             return ""
         error = f" +- {statistics.stdev(differences) / len(differences) ** 0.5:.3f}" if len(differences) > 1 else ""
@@ -99,8 +103,7 @@ class Comparison:
 
 def _alike(best: Compared, other: Compared) -> bool:
     """Whether, seed by seed, another is worse by no more than two standard errors; of one seed nothing is known."""
-    pairs = zip(best.figures, other.figures, strict=True)
-    worse = [b - a for a, b in pairs if a is not None and b is not None]
+    worse = other.worse_than(best)
     if len(worse) < 2 or len(worse) < len(best.figures):
         return False
     return bool(statistics.mean(worse) <= 2 * statistics.stdev(worse) / len(worse) ** 0.5)
