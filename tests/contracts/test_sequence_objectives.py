@@ -266,6 +266,22 @@ def test_a_string_that_no_path_spells_teaches_nothing_and_is_told() -> None:
     assert objective.summary(objective.measure(output, target))["unspelled"] == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("form", ["frames", "pieces"])
+def test_a_grammar_that_reads_nothing_of_an_example_spells_nothing(form: str) -> None:
+    """Seven letters go neither into four frames nor into three stretches: there is no path at all."""
+    objective: Any = made(dt.automaton(grammar={"all": "a{7}"}, transitions=True), TEXT)
+    output = (output_of if form == "frames" else lattice_of)(3)
+    values = output.values.requires_grad_()
+    assert objective.log_likely(output.having(values), [[0] * 7] * 3).tolist() == 3 * [float("-inf")]
+    loss = objective.loss(output.having(values), target_of(TEXT))
+    loss.sum().backward()
+    assert loss.tolist() == [0, 0, 0]
+    assert values.grad is not None
+    assert not values.grad.any()
+    assert not objective.language.scores.grad.any()
+    assert objective.summary(objective.measure(output, target_of(TEXT)))["unspelled"] == 1
+
+
 def test_ctc_is_pytorchs() -> None:
     objective, output, target = made(dt.ctc(), TEXT), output_of(3), target_of(TEXT)
     frames = output.padded().log_softmax(-1).transpose(0, 1)

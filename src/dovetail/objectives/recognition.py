@@ -89,7 +89,7 @@ class Recognizer(Reading):
         own = self.language.score(strings, frames.values) if self.language else 0.0
         if isinstance(frames, Lattice):
             spelled = self._spellings(frames, [string(one) for one in strings]).total(frames.values)
-            return spelled + own - self._any(frames).total(frames.values)
+            return _share(spelled + own, self._any(frames).total(frames.values))
         rows = frames.padded()
         if self.blank is not None:
             spelled = ctc_sum(rows, strings, frames.lengths, self.blank)
@@ -98,7 +98,7 @@ class Recognizer(Reading):
         if self.spread is None:
             free: Tensor = frames.having(frames.values.logsumexp(1)).sums()
             return spelled - free
-        return spelled + own - path_sum(self.spread.weighted(rows), rows, frames.lengths)
+        return _share(spelled + own, path_sum(self.spread.weighted(rows), rows, frames.lengths))
 
     def read(self, output: Any) -> list[list[int]]:
         frames = self._wide(output)
@@ -146,6 +146,11 @@ class Recognizer(Reading):
     def _wide(self, output: Any) -> Any:
         values = output.values.to(wide(output.values))
         return output.having(values if self.joint else values.log_softmax(1))
+
+
+def _share(spelled: Tensor, free: Tensor) -> Tensor:
+    """log of the share of all paths that the spelling ones have; -inf where none spells, be there any other or not."""
+    return torch.where(spelled == -torch.inf, -torch.inf, spelled - free)
 
 
 @objective
