@@ -56,7 +56,7 @@ def network() -> list[dt.Spec]:
 def squared_error(trainer: Trainer, images: np.ndarray) -> float:
     """An image's, mean."""
     trainer.system.eval()
-    with torch.inference_mode():
+    with trainer.descent.evaluated(), torch.inference_mode():
         x = torch.from_numpy(images)
         error = float((trainer.system.output(x) - x).square().sum(1).mean())
     trainer.system.train()

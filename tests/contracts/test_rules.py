@@ -12,6 +12,7 @@ from torch import Tensor
 
 import dovetail as dt
 from dovetail.optim import Descent
+from dovetail.optim.kronecker import Moments
 from dovetail.recipe import rule as kind
 from dovetail.recipe.check import check
 from dovetail.recipe.errors import RecipeError
@@ -38,8 +39,8 @@ SETTINGS: list[tuple[Spec, float, dict[str, Any]]] = [  # a rule, a rate that su
     (dt.nesterov(), 0.02, {"momentum": 0.5, "ramp": 3}),
     (dt.lamb(), 0.3, {"beta1": 0.5, "beta2": 0.9, "eps": 1.0}),
     (dt.lbfgs(), 1.0, {"history": 1, "most": 1}),
-    (dt.gauss_newton(), 1.0, {"damping": 0.1, "most": 1}),
-    (dt.gauss_newton(most=1), 1.0, {"most": 2, "again": 0.0}),
+    (dt.gauss_newton(), 1.0, {"damping": 0.1, "most": 1, "share": 0.5}),
+    (dt.gauss_newton(most=1), 1.0, {"most": 2, "again": 0.0, "layers": False}),
     (dt.diagonal_levenberg(), 0.2, {"mu": 1.0, "every": 3, "examples": 10}),
     (dt.muon(), 0.05, {"beta1": 0.5, "beta2": 0.5}),
 ]
@@ -85,12 +86,16 @@ class Evaluation:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
-    def value(self) -> float:
+    def value(self, share: float = 1.0) -> float:
         return value(self.f, self.w.detach()).item()
 
-    def product(self, parameters: list[Tensor], vectors: list[Tensor]) -> list[Tensor]:
+    def product(self, parameters: list[Tensor], vectors: list[Tensor], share: float = 1.0) -> list[Tensor]:
         jacobian: Any = torch.autograd.functional.jacobian(self.f, self.w.detach())  # type: ignore[no-untyped-call]
-        return [jacobian.T @ (jacobian @ vectors[0])]
+        return [jacobian.T @ (jacobian @ vectors[0]) / share**0.5]
+
+    def moments(self, parameters: list[Tensor]) -> list[Moments]:
+        jacobian: Any = torch.autograd.functional.jacobian(self.f, self.w.detach())  # type: ignore[no-untyped-call]
+        return [Moments((0,), jacobian.square().sum(0))]
 
     def curvature(self, parameters: list[Tensor], examples: int) -> list[Tensor]:
         jacobian: Any = torch.autograd.functional.jacobian(self.f, self.w.detach())  # type: ignore[no-untyped-call]

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 import dovetail as dt
 from dovetail.optim import LBFGS
-from dovetail.optim.gauss_newton import conjugate_gradients, gauss_newton_product
+from dovetail.optim.conjugate import conjugate_gradients
 from dovetail.optim.linesearch import wolfe
+from dovetail.optim.products import gauss_newton_product
 
 LINES: list[tuple[Callable[[float], tuple[float, float]], float]] = [  # functions with their slopes, and a first look
     (lambda t: ((t - 3) ** 2, 2 * (t - 3)), 0.01),
@@ -120,7 +121,24 @@ def test_conjugate_gradients_solve() -> None:
     torch.manual_seed(0)
     half = torch.randn(30, 30, dtype=torch.float64)
     matrix, right = half @ half.T + 5 * torch.eye(30), torch.randn(30, dtype=torch.float64)
-    iterates = conjugate_gradients(lambda v: [matrix @ v[0]], [right], [torch.ones(30, dtype=torch.float64)], most=200)
-    error = [float((matrix @ x[0] - right).norm()) for x in iterates]
+    start = [torch.ones(30, dtype=torch.float64)]
+    iterates = conjugate_gradients(lambda v: [matrix @ v[0]], [right], start, most=200)
+    error = [float((matrix @ place[0] - right).norm()) for place, _ in iterates]
     assert error[-1] < 0.01 * error[0]
     assert len(iterates) < 15
+    for (x,), height in iterates:
+        assert height == pytest.approx(float(0.5 * x @ matrix @ x - right @ x))
+
+
+def test_an_inverse_makes_the_way_shorter() -> None:
+    torch.manual_seed(0)
+    scales = torch.logspace(0, 4, 30, dtype=torch.float64)
+    half = torch.randn(30, 30, dtype=torch.float64)
+    matrix = torch.diag(scales) + 0.1 * half @ half.T
+    right, start = torch.randn(30, dtype=torch.float64), [torch.zeros(30, dtype=torch.float64)]
+    ends = [
+        conjugate_gradients(lambda v: [matrix @ v[0]], [right], start, most=8, inverse=inverse)[-1].height
+        for inverse in (None, lambda v: [v[0] / matrix.diagonal()])
+    ]
+    lowest = -0.5 * float(right @ torch.linalg.solve(matrix, right))
+    assert ends[1] - lowest < 0.01 * (ends[0] - lowest)

@@ -18,6 +18,8 @@ from dovetail.recipe.errors import RecipeError, RunError
 
 RULES = [dt.lbfgs(most=8), dt.gauss_newton(most=8)]
 every = pytest.mark.parametrize("rule", RULES, ids=["lbfgs", "gauss_newton"])
+PARTS = [*RULES, dt.gauss_newton(damping=0.1, most=3, share=0.4)]
+all_or_some = pytest.mark.parametrize("rule", PARTS, ids=["lbfgs", "gauss_newton", "gauss_newton of some"])
 
 
 def whole(rule: dt.Spec, **changed: Any) -> Any:
@@ -37,7 +39,7 @@ def test_the_loss_falls_at_every_step(rule: dt.Spec) -> None:
     assert losses[-1] < 0.3 * losses[0]
 
 
-@every
+@all_or_some
 def test_it_goes_on_bit_for_bit(rule: dt.Spec) -> None:
     unbroken = contents(dt.train(whole(rule), run="unbroken").path)
     with pytest.raises(Pulled):
@@ -45,7 +47,7 @@ def test_it_goes_on_bit_for_bit(rule: dt.Spec) -> None:
     assert contents(dt.resume("pulled").path) == unbroken
 
 
-@every
+@all_or_some
 def test_micro_batches_make_the_same_step(rule: dt.Spec) -> None:
     network = [dt.flatten(), dt.linear(20), dt.tanh(), dt.dropout(0.8), dt.linear("outputs")]
     same = {"network": network, "precision": "float64", "epochs": 2, "recalibrate": 0}
@@ -57,7 +59,7 @@ def test_micro_batches_make_the_same_step(rule: dt.Spec) -> None:
         torch.testing.assert_close(tensor, ends[1][name], rtol=1e-6, atol=1e-8)
 
 
-@every
+@all_or_some
 def test_processes_make_the_same_step(rule: dt.Spec, tmp_path: Path) -> None:
     plain = {"network": [dt.flatten(), dt.linear(20), dt.tanh(), dt.dropout(0.8), dt.linear("outputs")]}
     recipe = tmp_path / "whole.yaml"

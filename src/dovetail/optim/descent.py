@@ -155,10 +155,12 @@ class Descent:
             tensors = self.averages.load(tensors)
         saved = self.optimizer.state_dict()
         by_name: dict[str, dict[str, Tensor]] = {}
+        own_shapes = getattr(self.optimizer, "own_shapes", ())
         shapes = {name: p.shape for name, p in zip(self.names, self.parameters, strict=True)}
         for key, value in tensors.items():
             name, _, entry = key.rpartition("/")
-            if name not in shapes or (value.dim() and value.shape[value.dim() - len(shapes[name]) :] != shapes[name]):
+            free = not value.dim() or entry in own_shapes
+            if name not in shapes or not (free or value.shape[value.dim() - len(shapes[name]) :] == shapes[name]):
                 raise ValueError(f"{key} of {list(value.shape)} belongs to no parameter of the recipe")
             by_name.setdefault(name, {})[entry] = value
         for group in self.groups:

@@ -10,6 +10,7 @@ import torch
 from torch.optim import Optimizer
 
 from .foreach import Tensors
+from .kronecker import Moments
 
 
 class Evaluation(Protocol):
@@ -19,12 +20,16 @@ class Evaluation(Protocol):
         """The mean loss, its gradients in the parameters' `grad`."""
         ...
 
-    def value(self) -> float:
-        """The mean loss alone."""
+    def value(self, share: float = 1.0) -> float:
+        """The mean loss alone, of so large a share of the examples."""
         ...
 
-    def product(self, parameters: Tensors, vectors: Tensors) -> Tensors:
+    def product(self, parameters: Tensors, vectors: Tensors, share: float = 1.0) -> Tensors:
         """The Gauss-Newton matrix of the mean loss by these parameters, times a vector: a tensor for each of them."""
+        ...
+
+    def moments(self, parameters: Tensors) -> list[Moments]:
+        """What about the Gauss-Newton matrix is made of, layer by layer: see `kronecker_moments`."""
         ...
 
     def curvature(self, parameters: Tensors, examples: int) -> Tensors:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..optim.gauss_newton import gauss_newton_product
+from ..optim.kronecker import Moments, kronecker_moments
+from ..optim.products import gauss_newton_product
 from ..optim.second_order import diagonal_curvature
 from ..recipe.draws import generator
 from ..recipe.errors import RunError
@@ -17,6 +20,16 @@ from .system import Batch
 
 if TYPE_CHECKING:
     from .trainer import Trainer
+
+
+@contextmanager
+def _differentiable() -> Iterator[None]:
+    """Within it, what PyTorch cannot differentiate is told as the recipe's fault."""
+    try:
+        yield
+    except (NotImplementedError, TypeError) as error:
+        reason = str(error).split("\n")[0]
+        raise RunError(f"optimizer.rule gauss_newton cannot differentiate this network: {reason}") from None
 
 
 class Again:
@@ -36,13 +49,13 @@ class Again:
             loss = self.trainer.gradients(self.batches, self.count)
         return loss / self.count
 
-    def value(self) -> float:
+    def value(self, share: float = 1.0) -> float:
         """The mean loss alone."""
         with torch.no_grad():
-            total = sum(float(self.trainer.system(batch)) for batch in self._batches())
-        return self.trainer.world.sum([total])[0] / self.count
+            total = sum(float(self.trainer.system(batch)) for batch in self._batches(share))
+        return self.trainer.world.sum([total])[0] / self._count(share)
 
-    def product(self, parameters: list[Tensor], vectors: list[Tensor]) -> list[Tensor]:
+    def product(self, parameters: list[Tensor], vectors: list[Tensor], share: float = 1.0) -> list[Tensor]:
         """The Gauss-Newton matrix of the mean loss by these parameters, times a vector."""
         system = self.trainer.system
         names = {id(parameter): name for name, parameter in system.network.named_parameters()}
@@ -51,17 +64,36 @@ class Again:
         order = [names[id(parameter)] for parameter in parameters]
         named = dict(zip(order, vectors, strict=True))
         sums = [torch.zeros_like(vector) for vector in vectors]
-        for batch in self._batches():
+        count = self._count(share)
+        for batch in self._batches(share):
             inputs, loss = system.laid_out(batch.input), partial(self._judged, batch)
-            try:
-                with system.precision:
-                    products = gauss_newton_product(system.network, inputs, loss, named)
-            except (NotImplementedError, TypeError) as error:
-                reason = str(error).split("\n")[0]
-                raise RunError(f"optimizer.rule gauss_newton cannot differentiate this network: {reason}") from None
-            torch._foreach_add_(sums, [products[name] for name in order], alpha=1 / self.count)
+            with _differentiable(), system.precision:
+                products = gauss_newton_product(system.network, inputs, loss, named)
+            torch._foreach_add_(sums, [products[name] for name in order], alpha=1 / count)
         self.trainer.world.add(sums)
         return sums
+
+    def moments(self, parameters: list[Tensor]) -> list[Moments]:
+        """What the layers' blocks of that matrix are about: see `kronecker_moments`."""
+        system, found = self.trainer.system, None
+        for batch in self._batches():
+            inputs, loss = system.laid_out(batch.input), partial(self._judged, batch)
+            with _differentiable(), system.precision:
+                parts = kronecker_moments(system.network, inputs, loss, self._signs, parameters)
+            if found is None:
+                found = parts
+            else:
+                for one, part in zip(found, parts, strict=True):
+                    one.add(part)
+        assert found is not None
+        tensors = [tensor for one in found for tensor in (one.inputs, one.outputs) if tensor is not None]
+        self.trainer.world.add(tensors)
+        for one, rows in zip(found, self.trainer.world.sum([one.rows for one in found]), strict=True):
+            one.rows = int(rows)
+        return [one.divided(self.count) for one in found]
+
+    def _signs(self, output: Tensor) -> Tensor:
+        return 2 * self.trainer.system.draws.keep(output, 0.5, "signs") - 1
 
     def curvature(self, parameters: list[Tensor], examples: int) -> list[Tensor]:
         """Estimates of each parameter's own second derivative of the mean loss, over training examples as tested."""
@@ -89,11 +121,24 @@ class Again:
     def _judged(self, batch: Batch, output: Tensor) -> Tensor:
         return self.trainer.system.judged(output, batch)
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self, share: float = 1.0) -> Iterator[Batch]:
+        """The step's examples, or the first so large share of them."""
         self._take_back_statistics()
-        for batch in self.batches:
+        for batch in self._first(share):
             self.trainer.system.draws.first = batch.first
             yield batch
+
+    def _first(self, share: float) -> list[Batch]:
+        if share == 1:
+            return self.batches
+        end = math.ceil(share * self.trainer.feed.batches.size(self.trainer.t))
+        rows = [range(min(len(batch.target), max(end - batch.first, 0))) for batch in self.batches]
+        return [batch.rows(own) for batch, own in zip(self.batches, rows, strict=True) if own]
+
+    def _count(self, share: float) -> float:
+        if share == 1:
+            return self.count
+        return self.trainer.world.sum([sum(map(self.trainer.system.count, self._first(share)))])[0]
 
     def _take_back_statistics(self) -> None:
         """Running averages count each step once, however often it is looked at."""
