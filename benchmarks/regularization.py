@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--set", nargs="*", default=[], metavar="SETTING", help="settings over the recipe's")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    words = [f"data.mnist.root={data_folder() / 'mnist'}", *options.set]
+    words = [f"data.mnist.root={data_folder() / 'mnist'}", "data.mnist.normalize=[0,1]", *options.set]
     words += ["data.mnist.validation=10000"] if options.held_out else []
     spent = steps()
     report(f"step, ms: {spent}; DropConnect's is {spent['dropconnect'] / spent['dropout']:.2f} of dropout's")

@@ -49,6 +49,10 @@ def test_rare_words_are_unknown(tmp_path: Path) -> None:
     made = dt.lines("train.txt", unit="word", least=2, test=0).make(tmp_path)
     assert sides(made, "train")[0] == ("\n the dog ? the ?", "the dog ? the ? \n")
     assert made.facts.target.counts == [3, 2, 2, 3]
+    with pytest.raises(
+        RecipeError, match=r"train.txt: least: nothing occurs 4 times in training, all would be unknown"
+    ):
+        dt.lines("train.txt", unit="word", least=4, test=0).make(tmp_path).facts  # noqa: B018
 
 
 def test_what_comes_next_is_not_shown(tmp_path: Path) -> None:

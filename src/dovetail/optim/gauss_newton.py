@@ -75,17 +75,18 @@ class GaussNewton(Whole):
         slope, distance = dot(gradient, direction), self.option("lr")
         if distance != 1:
             after = value(direction, distance)
+        full = distance
         while not after <= before + 0.01 * distance * min(slope, 0.0) and distance > 1e-8:
             distance *= 0.8
             after = value(direction, distance)
+        if distance < full:
+            self.damp(parameters, 1.5)
         if not after < before:
             distance = 0.0
         put(parameters, places, direction, distance)
         torch._foreach_copy_(moved, torch._foreach_mul(direction, distance))
         bend = 2 * (height - slope) - damping * dot(direction, direction)  # along the step, by the matrix alone
         promised = distance * slope + 0.5 * distance * distance * bend
-        if not (promised < 0 and (after - before) / promised > 0.25):
-            self.damp(parameters, 1.5)
         self.note(parameters, "promised", promised)
         return loss
 
@@ -100,19 +101,13 @@ class GaussNewton(Whole):
         return chosen, lowest
 
     def hear(self, parameters: Tensors, change: Callable[[], float]) -> None:
-        """What the step before did to the loss of this step's examples, which it had not seen, tells about its damping.
+        """Less damping where the step before did half of what it promised to this step's examples, which it had not seen.
 
-        Where it did nearly as much as promised, there may be less; where it did harm, more, but no more than there was
-        at first: harm by the noise of few examples is not for damping to mend.
+        That it did less says nothing: with few examples no damping makes a step keep its promise to others.
         """
         promised = self.number(parameters, "promised", 0.0)
-        if not promised < 0:
-            return
-        ratio = change() / promised
-        if ratio > 0.5:
+        if promised < 0 and change() / promised > 0.5:
             self.damp(parameters, 2 / 3)
-        elif not ratio >= 0 and self.number(parameters, "damping", 0.0) < self.option("damping"):
-            self.damp(parameters, 1.5)
 
     def damp(self, parameters: Tensors, factor: float) -> None:
         self.note(parameters, "damping", factor * self.number(parameters, "damping", self.option("damping")))
@@ -174,9 +169,8 @@ def gauss_newton(
 
         w <- w - t d,   (G + damping * I) d = g,   G the Gauss-Newton matrix of the loss plus decay
 
-    `damping` is where the damping begins. It rises by 3/2 where the loss of the step's own examples did not fall by a
-    quarter of what the parabola promised (Levenberg and Marquardt), and falls by 2/3 where the loss of the next step's
-    did by half. Conjugate gradients begin at `again` times the step before and go back to the best of their iterates;
+    `damping` is where the damping begins. It rises by 3/2 where a step had to be shortened, and falls by 2/3 where the
+    loss of the next step's examples fell by half of what the parabola promised. Conjugate gradients begin at `again` times the step before and go back to the best of their iterates;
     with `layers` they are led by the inverse of G's blocks, a layer each, as Kronecker products: one product does the
     work of many. The first `share` of the step's examples tell G and how far to go, all of them g. t is the rate,
     shortened until the loss falls: 1 where each step sees all examples, less where it sees some, say 0.5 and falling.
