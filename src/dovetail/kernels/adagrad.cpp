@@ -1,54 +1,21 @@
 // Steps of AdaGrad over a window, in one pass over memory.
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
 
 namespace {
 
 constexpr int64_t SMALL = 1 << 15;  // entries below which another thread costs more than it gains
 constexpr int64_t CHUNK = 1 << 12;  // entries whose running sum stays in the nearest cache
 
-// what is not looked at again for a window's steps goes past the caches, which need not read what it replaces
-void put(float* to, const float* from, int64_t count, bool far) {
-#if defined(__AVX2__)
-  if (far && reinterpret_cast<uintptr_t>(to) % 32 == 0 && count % 8 == 0) {
-    for (int64_t i = 0; i < count; i += 8) _mm256_stream_ps(to + i, _mm256_load_ps(from + i));
-    return;
-  }
-#endif
-  std::memcpy(to, from, count * sizeof(float));
-}
-
-void settle() {
-#if defined(__AVX2__)
-  _mm_sfence();
-#endif
-}
-
 template <bool KEEPS, bool HAS_REST>
 void step(float* w, const float* g, float* newest, float* square, const float* rest, float share, float rate,
           int64_t count) {
-#pragma omp parallel if (count > SMALL)
-  {
-    alignas(64) float squares[CHUNK];
-#pragma omp for schedule(static)
-    for (int64_t begin = 0; begin < count; begin += CHUNK) {
-      const int64_t size = std::min(CHUNK, count - begin);
-#pragma omp simd
-      for (int64_t i = 0; i < size; ++i) {
-        const int64_t at = begin + i;
-        const float squared = g[at] * g[at], sum = newest[at] + squared;
-        newest[at] = sum;
-        if (KEEPS) squares[i] = squared;
-        w[at] -= rate * g[at] / std::sqrt(HAS_REST ? sum + share * rest[at] : sum);
-      }
-      if (KEEPS) put(square + begin, squares, size, count > SMALL);
-    }
-    if (KEEPS) settle();
+#pragma omp parallel for simd schedule(static) if (count > SMALL)
+  for (int64_t i = 0; i < count; ++i) {
+    const float squared = g[i] * g[i], sum = newest[i] + squared;
+    newest[i] = sum;
+    if (KEEPS) square[i] = squared;
+    w[i] -= rate * g[i] / std::sqrt(HAS_REST ? sum + share * rest[i] : sum);
   }
 }
 

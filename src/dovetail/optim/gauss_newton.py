@@ -101,7 +101,7 @@ class GaussNewton(Whole):
         return chosen, lowest
 
     def hear(self, parameters: Tensors, change: Callable[[], float]) -> None:
-        """Less damping where the step before did half of what it promised to this step's examples, which it had not seen.
+        """Less damping where the step before did half of what it promised to this step's examples, unseen until now.
 
         That it did less says nothing: with few examples no damping makes a step keep its promise to others.
         """
@@ -170,12 +170,14 @@ def gauss_newton(
         w <- w - t d,   (G + damping * I) d = g,   G the Gauss-Newton matrix of the loss plus decay
 
     `damping` is where the damping begins. It rises by 3/2 where a step had to be shortened, and falls by 2/3 where the
-    loss of the next step's examples fell by half of what the parabola promised. Conjugate gradients begin at `again` times the step before and go back to the best of their iterates;
-    with `layers` they are led by the inverse of G's blocks, a layer each, as Kronecker products: one product does the
-    work of many. The first `share` of the step's examples tell G and how far to go, all of them g. t is the rate,
-    shortened until the loss falls: 1 where each step sees all examples, less where it sees some, say 0.5 and falling.
-    Large batches suit it. Martens (2010), Deep learning via Hessian-free optimization; Martens and Grosse (2015),
-    Optimizing neural networks with Kronecker-factored approximate curvature.
+    loss of the next step's examples fell by half of what the parabola promised. Conjugate gradients begin at `again`
+    times the step before and go back to the best of their iterates; with `layers` they are led by the inverse of G's
+    blocks, a layer each, as Kronecker products: one product does the work of many. The first `share` of the step's
+    examples tell G and how far to go, all of them g. t is the rate, shortened until the loss falls: 1 where each step
+    sees all examples, less where it sees some, say 0.5 and falling. Large batches suit it.
+
+    Martens (2010), Deep learning via Hessian-free optimization; Martens and Grosse (2015), Optimizing neural networks
+    with Kronecker-factored approximate curvature.
 
     >>> import dovetail as dt
     >>> dt.gauss_newton(most=100)
