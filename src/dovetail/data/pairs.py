@@ -18,7 +18,7 @@ from .sequential import Ragged, Sequential, all_parts
 from .source import Examples, Source, fingerprint, sizes
 from .split import Share, split
 from .tagged import numbers_of
-from .templates import encode, learn
+from .templates import encode, learn, require_known
 from .texts import Least, Unit, given_lines, names_of, require_features
 
 Two = Annotated[list[str], Field(min_length=2, max_length=2)]
@@ -64,6 +64,7 @@ class Pairs(Source):
         train, aims = parts["train"]
         own, aim = self.sides
         input = learn(train, self.features, "", own.least, own.unit)
+        require_known(input, own.least, train.file)
         names = names_of(aims.columns[aim.unit], aim.least)
         found = {part: self._examples(*both, input, names) for part, both in parts.items()}
         counts = torch.bincount(found["train"].targets.rows, minlength=len(names)).tolist()

@@ -18,7 +18,7 @@ from .sentences import Sentences, joined, lengths_of, read_sentences
 from .sequential import Ragged, Sequential, all_parts
 from .source import Examples, Source, fingerprint, sizes
 from .split import Share, split
-from .templates import encode, learn, parse_template
+from .templates import encode, learn, parse_template, require_known
 
 Part = Share | str
 UNKNOWN = "<unknown>"  # stands first among names for all that training did not see often enough
@@ -71,6 +71,7 @@ class Tagged(Source):
         parts = self.read()
         train = parts["train"]
         input = learn(train, self.options["features"], self.target, int(self.options["least"]), self.unit)  # type: ignore[arg-type, call-overload]
+        require_known(input, int(self.options["least"]), train.file)  # type: ignore[call-overload]
         names = self.tags(parts)
         found = {part: self._examples(sentences, input, names) for part, sentences in parts.items()}
         counts = torch.bincount(found["train"].targets.rows, minlength=len(names)).tolist()

@@ -155,7 +155,7 @@ def _letters(words: Sequence[str], width: int) -> tuple[list[str], np.ndarray]:
 def learn(sentences: Sentences, templates: Sequence[str], aim: str, least: int, unit: Any = "") -> Input:
     """How words become numbers: what occurs at least so often in the training sentences, for each template.
 
-    Raises `RecipeError` for templates that cannot be read or combine too much, and where nothing occurs so often.
+    Raises `RecipeError` for templates that cannot be read or combine too much.
     """
     names = list(sentences.columns)
     known = [name for name in names if name != aim]
@@ -180,10 +180,14 @@ def learn(sentences: Sentences, templates: Sequence[str], aim: str, least: int, 
             raise RecipeError(f"feature '{text}': combines too many different values")
         kept, counts = np.unique(encoder.codes(each), return_counts=True)
         fields.append(Field(text, kept[(counts >= least) & (kept >= 0)].tolist()))
-    if least > 1 and not any(field.codes for field in fields):
-        raise RecipeError(f"{sentences.file}: least: nothing occurs {least} times in training, all would be unknown")
     shape = [int(sentences.lengths.max()), sum(field.width for field in fields)]
     return Input("sequence", shape, "int32", names=names, aim=aim, fields=fields, vocabularies=vocabularies, unit=unit)
+
+
+def require_known(input: Input, least: int, file: str) -> None:
+    """Raise `RecipeError` where nothing of the training sentences occurs so often."""
+    if not any(field.codes for field in input.fields):
+        raise RecipeError(f"{file}: least: nothing occurs {least} times in training, all would be unknown")
 
 
 def numbered(sentences: Sentences, input: Input) -> Sequences:
