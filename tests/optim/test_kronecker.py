@@ -57,6 +57,15 @@ def explicit_of(network: nn.Module, x: Tensor, vectors: dict[str, Tensor]) -> Te
     return torch.cat(parts, 1) / len(x)
 
 
+def test_little_damping_of_few_examples_can_still_be_inverted() -> None:
+    """A damping that fell below rounding, and moments that span 3 of 200 directions."""
+    torch.manual_seed(0)
+    x = 1 + torch.randn(3, 200)
+    vectors = [torch.randn(200, 200)]
+    Inverse([0], x.T @ x, x.T @ x, 1e-30).apply(vectors)
+    assert bool(vectors[0].isfinite().all())
+
+
 def test_the_diagonal_of_other_parameters() -> None:
     """Of a batch normalization, whose estimate is right in the mean over signs."""
     torch.manual_seed(0)

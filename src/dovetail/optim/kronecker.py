@@ -150,6 +150,8 @@ class Inverse:
 
 
 def _inverse(matrix: Tensor, damping: Tensor) -> Tensor:
+    """The inverse with so much of the identity added, or what rounding asks for: few examples span few directions."""
     damped = matrix.clone()
-    damped.diagonal().add_(damping)
+    least = len(matrix) * torch.finfo(matrix.dtype).eps * damped.diagonal().max()
+    damped.diagonal().add_(torch.maximum(damping, least))
     return torch.cholesky_inverse(torch.linalg.cholesky(damped))
