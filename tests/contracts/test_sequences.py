@@ -40,6 +40,7 @@ WINDOWS: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.sweep([dt.conv(3, [4, 2]), dt.tanh()]), (4,)),
     (dt.sweep([dt.conv(2, 3), dt.avgpool(2), dt.conv(2, [1, 2])], pad=3), (5,)),
     (dt.segments(most=2, width=3, apart=1), (3,)),
+    (dt.segments(most=2, width=6, apart=1, context=True), (3,)),
 ]
 
 

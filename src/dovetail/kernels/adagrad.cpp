@@ -1,46 +1,79 @@
-// Steps of AdaGrad over a window, in one pass over memory.
+// Steps of AdaGrad over a window, for all parameters in one pass over memory.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 namespace {
 
 constexpr int64_t SMALL = 1 << 15;  // entries below which another thread costs more than it gains
-constexpr int64_t CHUNK = 1 << 12;  // entries whose running sum stays in the nearest cache
+constexpr int64_t CHUNK = 1 << 12;  // entries whose running sums stay in the nearest cache
 
-template <bool KEEPS, bool HAS_REST>
-void step(float* w, const float* g, float* newest, float* square, const float* rest, float share, float rate,
-          int64_t count) {
-#pragma omp parallel for simd schedule(static) if (count > SMALL)
-  for (int64_t i = 0; i < count; ++i) {
-    const float squared = g[i] * g[i], sum = newest[i] + squared;
-    newest[i] = sum;
-    if (KEEPS) square[i] = squared;
-    w[i] -= rate * g[i] / std::sqrt(HAS_REST ? sum + share * rest[i] : sum);
+// Calls work(tensor, begin, end) for every chunk of tensors with so many entries each.
+template <typename Work>
+void by_chunks(const int64_t* counts, int64_t tensors, Work work) {
+  std::vector<int64_t> first(tensors + 1, 0);
+  int64_t entries = 0;
+  for (int64_t n = 0; n < tensors; ++n) {
+    first[n + 1] = first[n] + (counts[n] + CHUNK - 1) / CHUNK;
+    entries += counts[n];
+  }
+#pragma omp parallel for schedule(static) if (entries > SMALL)
+  for (int64_t chunk = 0; chunk < first[tensors]; ++chunk) {
+    const int64_t n = std::upper_bound(first.begin(), first.end(), chunk) - first.begin() - 1;
+    const int64_t begin = (chunk - first[n]) * CHUNK;
+    work(n, begin, std::min(begin + CHUNK, counts[n]));
   }
 }
+
+struct Step {
+  float k, share, rate;
+};
+
+template <bool BEGINS, bool HAS_REST, bool KEEPS>
+void step(float* w, const float* g, float* newest, float* old, Step how, int64_t begin, int64_t end) {
+#pragma omp simd
+  for (int64_t i = begin; i < end; ++i) {
+    const float squared = g[i] * g[i], sum = (BEGINS ? how.k : newest[i]) + squared;
+    newest[i] = sum;
+    const float all = HAS_REST ? sum + how.share * old[i] : sum;
+    if (KEEPS) old[i] = squared;
+    w[i] -= how.rate * g[i] / std::sqrt(all);
+  }
+}
+
+using Form = void (*)(float*, const float*, float*, float*, Step, int64_t, int64_t);
+constexpr Form FORMS[] = {step<false, false, false>, step<false, false, true>, step<false, true, false>,
+                          step<false, true, true>,   step<true, false, false>, step<true, false, true>,
+                          step<true, true, false>,   step<true, true, true>};
 
 }  // namespace
 
 extern "C" {
 
-// newest += g^2;   square = g^2, where there is one;   w -= rate g / sqrt(newest + share rest), rest 0 where there is none
-void local_adagrad_step(float* w, const float* g, float* newest, float* square, const float* rest, float share,
-                        float rate, int64_t count) {
-  const auto chosen = square ? (rest ? step<true, true> : step<true, false>)
-                             : (rest ? step<false, true> : step<false, false>);
-  chosen(w, g, newest, square, rest, share, rate, count);
+// places: w, g, newest and old of each tensor. newest += g^2, from k on where a block begins;
+// w -= rate g / sqrt(newest + share old), old 0 unless has_rest;   old = g^2 if it keeps the squares
+void local_adagrad_step(float* const* places, const int64_t* counts, int64_t tensors, int64_t begins, int64_t has_rest,
+                        int64_t keeps, float k, float share, float rate) {
+  const Form form = FORMS[4 * begins + 2 * has_rest + keeps];
+  by_chunks(counts, tensors, [=](int64_t n, int64_t begin, int64_t end) {
+    float* const* at = places + 4 * n;
+    form(at[0], at[1], at[2], at[3], {k, share, rate}, begin, end);
+  });
 }
 
-// squares[p] becomes the sum of the squares from p on, for p = 0 .. window - 1
-void local_adagrad_turn(float* const* squares, int64_t window, int64_t count) {
-#pragma omp parallel for schedule(static) if (count > SMALL)
-  for (int64_t begin = 0; begin < count; begin += CHUNK) {
-    const int64_t end = count - begin < CHUNK ? count : begin + CHUNK;
-    for (int64_t p = window - 1; p > 0; --p) {
-      const float* later = squares[p];
-      float* earlier = squares[p - 1];
-      for (int64_t i = begin; i < end; ++i) earlier[i] += later[i];
+// places: the squares of a block, `window` arrays a tensor; each becomes the sum of those behind it
+void local_adagrad_turn(float* const* places, const int64_t* counts, int64_t tensors, int64_t window) {
+  by_chunks(counts, tensors, [=](int64_t n, int64_t begin, int64_t end) {
+    float sums[CHUNK] = {};
+    for (int64_t p = window - 1; p >= 0; --p) {
+      float* squares = places[window * n + p] + begin;
+      for (int64_t i = 0; i < end - begin; ++i) {
+        const float square = squares[i];
+        squares[i] = sums[i];
+        sums[i] += square;
+      }
     }
-  }
+  });
 }
 }

@@ -22,19 +22,21 @@ class Segmented(nn.Module):
 
     sees_time = True
 
-    def __init__(self, height: int, most: int, width: int, apart: int, wide: int) -> None:
+    def __init__(self, height: int, most: int, width: int, apart: int, wide: int, context: bool) -> None:
         super().__init__()
         self.height, self.most, self.width, self.apart, self.wide = height, most, width, apart, wide
+        self.context = context
 
     @torch.no_grad()
     def forward(self, x: Sequences) -> Lattice:
         ink = x.values.float().sum(1).cpu().numpy()
-        bright = float(x.values.max()) if len(x.values) else 1.0
+        brightest = x.values.amax(1).float().cpu().numpy()
         lengths, cuts, columns, pieces, begins = x.lengths.tolist(), [], [], [], [0]
         start = 0
         ends = []
         for length in lengths:
-            places = cuts_of(ink[start : start + length], bright, self.apart, self.wide)
+            line = slice(start, start + length)
+            places = cuts_of(ink[line], float(brightest[line].max(initial=0.0)), self.apart, self.wide)
             pairs = pairs_of(places, self.most, self.width)
             cuts.append(pairs)
             columns.append(places[pairs] + start)
@@ -43,18 +45,19 @@ class Segmented(nn.Module):
             start += length
             begins.append(start)
         spans = torch.from_numpy(np.concatenate(columns))
-        values = crops(x.values, spans.to(x.device), self.width)
-        first = torch.tensor(begins[:-1]).repeat_interleave(torch.tensor(pieces))
+        bounds = torch.tensor([begins[:-1], begins[1:]]).repeat_interleave(torch.tensor(pieces), 1)
+        around = bounds.to(x.device) if self.context else None
+        values = crops(x.values, spans.to(x.device), self.width, around)
         return Lattice(
             values,
             torch.tensor(pieces, device=x.device),
             cuts=torch.from_numpy(np.concatenate(cuts)),
-            columns=spans - first[:, None],
+            columns=spans - bounds[0][:, None],
             ends=torch.tensor(ends),
         )
 
     def specimen(self, x: Sequences) -> Lattice:
-        values = x.values.new_empty((4, 1, self.height, self.width))
+        values = x.values.new_empty((4, 1 + self.context, self.height, self.width))
         two, pairs = torch.tensor([2, 2]), torch.tensor([[0, 1], [0, 1], [0, 1], [0, 1]])
         return Lattice(values, two, cuts=pairs, columns=pairs, ends=torch.tensor([1, 1]))
 
@@ -107,26 +110,33 @@ def pairs_of(places: np.ndarray, most: int, width: int) -> np.ndarray:
     return np.array(found, np.int64)
 
 
-def crops(columns: Tensor, spans: Tensor, width: int) -> Tensor:
-    """(pieces, 1, H, width): the columns of each span in the middle of an image, nothing beside them."""
+def crops(columns: Tensor, spans: Tensor, width: int, lines: Tensor | None = None) -> Tensor:
+    """(pieces, 1 or 2, H, width): the columns of each span in the middle of an image, nothing beside them; with
+    `lines` (2, pieces), where the line of each piece begins and ends, second what stands there in the line."""
     size = spans[:, 1] - spans[:, 0]
-    places = torch.arange(width, device=columns.device) - torch.div(width - size, 2, rounding_mode="floor")[:, None]
-    inside = (places >= 0) & (places < size[:, None])
-    rows = columns[(spans[:, :1] + places).clamp(0, len(columns) - 1)]
-    return torch.where(inside[..., None], rows, 0.0).transpose(1, 2)[:, None]
+    begin = spans[:, :1] - torch.div(width - size, 2, rounding_mode="floor")[:, None]
+    places = begin + torch.arange(width, device=columns.device)
+    rows = columns[places.clamp(0, len(columns) - 1)]
+    bounds = [spans.T] if lines is None else [spans.T, lines]
+    seen = [(places >= first[:, None]) & (places < after[:, None]) for first, after in bounds]
+    return torch.stack([torch.where(inside[..., None], rows, 0.0) for inside in seen], 1).transpose(2, 3)
 
 
 @layer
 @sees_time
-def segments(x: Any, most: Count = 4, width: Count = 28, apart: Count = 2, wide: Count = 10) -> nn.Module:
+def segments(
+    x: Any, most: Count = 6, width: Count = 28, apart: Count = 2, wide: Count = 12, context: bool = False
+) -> nn.Module:
     """Cut a line wherever a character may end, and make an image of every piece between cuts that are near.
 
     Cuts are where writing begins and ends, in gaps and at the thinnest columns, at least `apart` columns from one
     another and at most `wide`; pieces span at most `most` stretches between neighbouring cuts and `width` columns. Each
     becomes an image (1, H, width) with the piece in its middle, and what follows takes each as an example; with
-    `automaton` all ways to cut are weighed against one another. Shapes: sequences of columns (N, T, H), 0 where nothing
-    is written -> a lattice of pieces (N, pieces, 1, H, width). Raises `ValueError` for other inputs. LeCun et al.
-    (1998), Gradient-based learning applied to document recognition, section IV, heuristic over-segmentation.
+    `automaton` all ways to cut are weighed against one another. With `context` a piece has a second channel, the line
+    around it as it stands, by which a neighbour's stroke is told from its own. Shapes: sequences of columns (N, T, H),
+    0 where nothing is written -> a lattice of pieces (N, pieces, 1 or 2, H, width). Raises `ValueError` for other
+    inputs. LeCun et al. (1998), Gradient-based learning applied to document recognition, section IV, heuristic
+    over-segmentation.
 
     >>> import dovetail as dt
     >>> dt.segments(most=3)
@@ -136,4 +146,4 @@ def segments(x: Any, most: Count = 4, width: Count = 28, apart: Count = 2, wide:
         raise ValueError("takes sequences of columns (N, T, H), as lines to read are")
     if wide < 2 * apart:
         raise ValueError(f"wide: {wide} columns are less than two times {apart}, the least between cuts")
-    return Segmented(x.values.shape[1], most, width, apart, wide)
+    return Segmented(x.values.shape[1], most, width, apart, wide, context)

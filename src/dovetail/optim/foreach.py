@@ -57,11 +57,11 @@ class Foreach(Optimizer):
             return [(0, parameters)] if parameters else []
         alike: dict[int, Tensors] = {}
         for parameter in parameters:
-            state = self.state[parameter]
-            if "step" not in state:
-                state["step"] = torch.zeros((), dtype=torch.float32)
-            alike.setdefault(int(state["step"]), []).append(parameter)
-        torch._foreach_add_([self.state[parameter]["step"] for parameter in parameters], 1)
+            self.state[parameter].setdefault("step", torch.zeros((), dtype=torch.float32))
+        steps = [self.state[parameter]["step"] for parameter in parameters]
+        for parameter, t in zip(parameters, torch.stack(steps).tolist() if steps else [], strict=True):
+            alike.setdefault(int(t), []).append(parameter)
+        torch._foreach_add_(steps, 1)
         return alike.items()
 
     def remembered(self, parameters: Tensors, entry: str, value: float = 0.0) -> Tensors:

@@ -6,18 +6,16 @@ import ctypes
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..kernels import library
-from ..kernels.at import address, call
 from .foreach import Foreach, Tensors, dense
 
 
 class LocalAdagrad(Foreach):
     """AdaGrad over the latest gradients alone; see the rule `local_adagrad`.
 
-    A window is the newest squares of one block and the last ones of the block before, of which the sums from each place
-    to the end are kept in the squares' place.
+    A window is the squares of this block so far, and of the block before those that are not yet replaced: of each place
+    in a block there is first the sum of what stood behind it in the block before, then, in its place, its own square.
     """
 
     counts = True
@@ -34,57 +32,81 @@ class LocalAdagrad(Foreach):
         super().__init__(params, lr, weight_decay, window=window, k=k, exact=exact)
 
     def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
-        window, exact, place = group["window"], group["exact"], t % group["window"]
+        window, place = group["window"], t % group["window"]
         newest = self.remembered(parameters, "newest", group["k"])  # k + the squares of this block
-        nothing: list[Tensor | None] = [None] * len(parameters)
-        squares, rest, share = nothing, nothing, 1.0
-        if exact:
-            if place == 0:
-                self.sum_to_end(parameters, window)
-            squares = [*self.remembered(parameters, f"square{place}")]
-            if place + 1 < window:
-                rest = [*self.remembered(parameters, f"square{place + 1}")]
+        has_rest = keeps = True
+        share = 1.0
+        if group["exact"]:
+            if place == 0 and t:
+                self.sum_behind(parameters, window)
+            old = self.remembered(parameters, f"square{place}")
+            has_rest, keeps = place + 1 < window, place > 0  # nothing stands behind the last, the first behind none
         else:
-            before = self.remembered(parameters, "before")
-            rest, share = [*before], 1 - (place + 1) / window
+            old, share, keeps = self.remembered(parameters, "before"), 1 - (place + 1) / window, False
             if place == 0:
-                for last, sums in zip(before, newest, strict=True):
-                    torch.sub(sums, group["k"], out=last)
-        if place == 0:
-            for sums in newest:
-                sums.fill_(group["k"])
-        for tensors in zip(parameters, gradients, newest, squares, rest, strict=True):
-            step(*tensors, share, group["lr"])
+                torch._foreach_copy_(old, torch._foreach_sub(newest, group["k"]))
+        step(parameters, gradients, newest, old, place == 0, has_rest, keeps, group["k"], share, group["lr"])
 
-    def sum_to_end(self, parameters: Tensors, window: int) -> None:
-        """A block is full: its squares become the sums from each place to the end."""
+    def sum_behind(self, parameters: Tensors, window: int) -> None:
+        """A block is full: each of its squares becomes the sum of those behind it."""
         blocks = [self.remembered(parameters, f"square{place}") for place in range(window)]
+        kernels = _kernels_for(*blocks)
+        if kernels is not None:
+            places, counts = _addresses(*blocks)
+            kernels.local_adagrad_turn(places, counts, ctypes.c_int64(len(parameters)), ctypes.c_int64(window))
+            return
         for squares in zip(*blocks, strict=True):
-            kernels = _kernels_for(*squares)
-            if kernels is None:
-                for later, earlier in zip(squares[:0:-1], squares[-2::-1], strict=True):
-                    earlier.add_(later)
-            else:
-                places = torch.tensor([square.data_ptr() for square in squares])
-                call(kernels.local_adagrad_turn, places, window, squares[0].numel())
+            behind = torch.zeros_like(squares[0])
+            for square in reversed(squares):
+                own = square.clone()
+                square.copy_(behind)
+                behind += own
 
 
 def step(
-    w: Tensor, g: Tensor, newest: Tensor, square: Tensor | None, rest: Tensor | None, share: float, rate: float
+    parameters: Tensors,
+    gradients: Tensors,
+    newest: Tensors,
+    old: Tensors,
+    begins: bool,
+    has_rest: bool,
+    keeps: bool,
+    k: float,
+    share: float,
+    rate: float,
 ) -> None:
-    """newest += g^2, which is also put into `square`; w -= rate g / sqrt(newest + share rest)."""
-    kernels = _kernels_for(w, g, newest, *(tensor for tensor in (square, rest) if tensor is not None))
+    """newest += g^2, from k on where a block `begins`; w -= rate g / sqrt(newest + share old), with old = 0 unless it
+    `has_rest`; and g^2 takes the place of old if it `keeps` the squares."""
+    kernels = _kernels_for(parameters, gradients, newest, old)
     if kernels is not None:
-        places = map(address, (w, g, newest, square, rest))  # they may lie channels last, all alike
-        kernels.local_adagrad_step(*places, ctypes.c_float(share), ctypes.c_float(rate), ctypes.c_int64(w.numel()))
+        places, counts = _addresses(parameters, gradients, newest, old)
+        whole = map(ctypes.c_int64, (len(parameters), begins, has_rest, keeps))
+        kernels.local_adagrad_step(places, counts, *whole, *map(ctypes.c_float, (k, share, rate)))
         return
-    newest.add_(torch.mul(g, g, out=square) if square is not None else g * g)
-    sums = newest if rest is None else torch.add(newest, rest, alpha=share)
-    w.addcmul_(g, sums.rsqrt(), value=-rate)
+    for w, g, block, rest in zip(parameters, gradients, newest, old, strict=True):
+        square = g * g
+        if begins:
+            block.fill_(k)
+        block.add_(square)
+        sums = torch.add(block, rest, alpha=share) if has_rest else block
+        w.addcmul_(g, sums.rsqrt(), value=-rate)
+        if keeps:
+            rest.copy_(square)
 
 
-def _kernels_for(first: Tensor, *others: Tensor) -> ctypes.CDLL | None:
+def _kernels_for(*lists: Tensors) -> ctypes.CDLL | None:
     """The kernels, where all tensors are single precision, on the CPU and lie alike in one stretch of memory."""
-    alike = all(tensor.stride() == first.stride() and tensor.dtype == first.dtype for tensor in others)
-    fits = first.device.type == "cpu" and first.dtype == torch.float32 and alike and dense(first)
-    return library("adagrad") if fits else None
+    for first, *others in zip(*lists, strict=True):
+        stride = first.stride()  # they may lie channels last, all alike
+        if first.device.type != "cpu" or first.dtype != torch.float32 or not (first.is_contiguous() or dense(first)):
+            return None
+        if any(other.stride() != stride or other.dtype != torch.float32 for other in others):
+            return None
+    return library("adagrad")
+
+
+def _addresses(*lists: Tensors) -> tuple[Any, Any]:
+    """Where the tensors are, those of one parameter together, and how many entries each parameter has."""
+    places = [tensor.data_ptr() for tensors in zip(*lists, strict=True) for tensor in tensors]
+    counts = [tensor.numel() for tensor in lists[0]]
+    return (ctypes.c_int64 * len(places))(*places), (ctypes.c_int64 * len(counts))(*counts)
