@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from itertools import islice
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..recipe.errors import UsageError
 from .automaton import Automaton
 from .kernel import kernel_for
-from .paths import Path, path_of, score_along
+from .paths import Path, paths_of, score_along
 from .rows import Reading, forward_rows
 from .search import from_best
 from .semiring import MAX
+from .structure import Indices
 
 
 def best_score(automaton: Automaton, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -27,7 +29,8 @@ def best_score(automaton: Automaton, frames: Tensor, lengths: Tensor | None = No
     """
     reading = Reading.of(automaton, frames, lengths)
     nothing = automaton.start.new_full((), -torch.inf)
-    scores = [nothing if arcs is None else score_along(reading, n, arcs) for n, arcs in enumerate(_best_arcs(reading))]
+    best = [None if arcs is None else arcs.tolist() for arcs in _best_arcs(reading)]
+    scores = [nothing if arcs is None else score_along(reading, n, arcs) for n, arcs in enumerate(best)]
     return torch.stack(scores) if scores else frames.new_zeros(0)
 
 
@@ -42,7 +45,9 @@ def best_paths(automaton: Automaton, frames: Tensor, lengths: Tensor | None = No
     """
     reading = Reading.of(automaton, frames, lengths)
     with torch.no_grad():
-        return [None if arcs is None else path_of(reading, n, arcs) for n, arcs in enumerate(_best_arcs(reading))]
+        found = {n: arcs for n, arcs in enumerate(_best_arcs(reading)) if arcs is not None}
+        paths = dict(zip(found, paths_of(reading, list(found), list(found.values())), strict=True))
+    return [paths.get(n) for n in range(len(frames))]
 
 
 def n_best(automaton: Automaton, frames: Tensor, k: int, lengths: Tensor | None = None) -> list[list[Path]]:
@@ -62,7 +67,7 @@ def n_best(automaton: Automaton, frames: Tensor, k: int, lengths: Tensor | None 
         return [list(islice(from_best(reading, rows, n), k)) for n in range(len(frames))]
 
 
-def _best_arcs(reading: Reading) -> list[list[int] | None]:
+def _best_arcs(reading: Reading) -> list[Indices | None]:
     """The arcs of each example's best path."""
     kernel = kernel_for(reading)
     if kernel is not None:
@@ -70,4 +75,4 @@ def _best_arcs(reading: Reading) -> list[list[int] | None]:
     with torch.no_grad():
         rows = forward_rows(reading, MAX)
         firsts = (next(from_best(reading, rows, n), None) for n in range(len(reading.frames)))
-        return [None if path is None else path.arcs for path in firsts]
+        return [None if path is None else np.array(path.arcs, np.int64) for path in firsts]

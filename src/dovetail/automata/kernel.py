@@ -84,14 +84,14 @@ class Kernel(ABC):
     def backward(self, gradient: Tensor) -> tuple[Tensor, ...]:
         """Gradients to frames, weights, start and final."""
 
-    def best(self) -> list[list[int] | None]:
+    def best(self) -> list[Indices | None]:
         """The arcs of each example's best path, None where no path reads it."""
         capacity = (self.reading.longest + 1) * (int(self.structure.levels.max(initial=0)) + 1)
-        path = torch.zeros(self.examples, capacity, dtype=torch.int32)
+        path = torch.empty(self.examples, capacity, dtype=torch.int32)
         counts = torch.empty(self.examples, dtype=torch.int64)
         self.ask("best", capacity, path, counts)
         arcs, found = self.packed.incoming.arcs, zip(path.numpy(), counts.tolist(), strict=True)
-        return [None if count < 0 else arcs[row[:count]].tolist() for row, count in found]
+        return [None if count < 0 else arcs[row[:count]] for row, count in found]
 
     def as_given(self, sorted_sums: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
         """Sums for arcs, starts and ends, put back into the order that the automaton has them in."""

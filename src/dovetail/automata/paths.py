@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .rows import Reading
-from .structure import EPSILON
+from .structure import EPSILON, Indices
 
 
 @dataclass(frozen=True)
@@ -22,32 +23,51 @@ class Path:
     score: float
 
 
-def path_of(reading: Reading, n: int, arcs: list[int], score: float | None = None) -> Path:
+def path_of(reading: Reading, n: int, arcs: Sequence[int], score: float | None = None) -> Path:
     """The path of example n along these arcs."""
+    return paths_of(reading, [n], [np.asarray(arcs, np.int64)], None if score is None else [score])[0]
+
+
+def paths_of(
+    reading: Reading, examples: Sequence[int], along: Sequence[Indices], scores: Sequence[float] | None = None
+) -> list[Path]:
+    """For each of some examples its path along arcs."""
     structure = reading.structure
-    labels, outputs = structure.input[arcs].tolist(), structure.output[arcs].tolist()
-    score = plain_score(reading, n, arcs) if score is None else score
-    return Path(arcs, [one for one in labels if one != EPSILON], [one for one in outputs if one != EPSILON], score)
+    scores = scores_along(reading, examples, along) if scores is None else scores
+    found = []
+    for arcs, score in zip(along, scores, strict=True):
+        labels, outputs = structure.input[arcs], structure.output[arcs]
+        read, written = labels[labels != EPSILON].tolist(), outputs[outputs != EPSILON].tolist()
+        found.append(Path(arcs.tolist(), read, written, score))
+    return found
 
 
-def plain_score(reading: Reading, n: int, arcs: list[int]) -> float:
-    """The score of example n's path along these arcs as a number, summed in double precision."""
+def scores_along(reading: Reading, examples: Sequence[int], along: Sequence[Indices]) -> list[float]:
+    """The scores of examples' paths along arcs as numbers, summed in double precision, all of them at once."""
     automaton, structure = reading.automaton, reading.structure
-    if not arcs:
-        return float(score_along(reading, n, arcs))
     weight, frames, start, final = (
         tensor.detach().cpu().numpy()
-        for tensor in (automaton.weight, reading.frames[n], automaton.start, automaton.final)
+        for tensor in (automaton.weight, reading.frames, automaton.start, automaton.final)
     )
-    which, labels = np.asarray(arcs), structure.input[arcs]
+    counts = np.array([len(arcs) for arcs in along], np.int64)
+    which = np.concatenate([*along, np.zeros(0, np.int64)])
+    path, n = np.repeat(np.arange(len(along)), counts), np.repeat(np.asarray(examples, np.int64), counts)
+    labels = structure.input[which]
     reads = labels != EPSILON
-    frame = np.cumsum(reads) - reads
+    read = np.concatenate([[0], np.cumsum(reads)])  # before each arc, over all paths
+    frame = read[:-1] - np.repeat(read[np.cumsum(counts) - counts], counts)
     if weight.ndim == 3:
         weights = weight[n, np.minimum(frame, weight.shape[1] - 1), which]
     else:
-        weights = (weight[n] if weight.ndim == 2 else weight)[which]
-    ends = float(start[structure.source[arcs[0]]]) + float(final[structure.target[arcs[-1]]])
-    return float(weights.sum(dtype=np.float64) + frames[frame[reads], labels[reads]].sum(dtype=np.float64)) + ends
+        weights = weight[n, which] if weight.ndim == 2 else weight[which]
+    sums = np.bincount(path, weights, len(along))
+    sums += np.bincount(path[reads], frames[n[reads], frame[reads], labels[reads]], len(along))
+    return [
+        float(total + start[structure.source[arcs[0]]] + final[structure.target[arcs[-1]]])
+        if len(arcs)
+        else float(score_along(reading, example, []))
+        for total, example, arcs in zip(sums, examples, along, strict=True)
+    ]
 
 
 def score_along(reading: Reading, n: int, arcs: list[int]) -> Tensor:

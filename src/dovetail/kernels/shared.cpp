@@ -3,7 +3,9 @@
 // States are numbered so that arcs without input lead to higher numbers; arcs lie by the state they lead to. A row holds
 // the scores of all ways to each state, minus an offset in double precision for each example, so that rows stay near 0:
 // the largest score of a row is taken off the emissions of the next frame. Gradients go back by shares, exp(way - row) <= 1.
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "lanes.h"
@@ -64,8 +66,9 @@ inline int64_t first_free(const Graph& graph, int64_t state) {
   return arc;
 }
 
-// the row of frame t from the one before; the first row has no arcs that read
-void fill(const Graph& graph, int64_t t, const float* before, float* row, const float* emissions, float* ways) {
+// the row of frame t from the one before, and its largest scores; the first row has no arcs that read
+Lanes fill(const Graph& graph, int64_t t, const float* before, float* row, const float* emissions, float* ways) {
+  Lanes largest = spread(NOTHING);
   for (int64_t state = 0; state < graph.states; ++state) {
     const int64_t begin = t ? graph.begins[state] : first_free(graph, state), end = graph.begins[state + 1];
     int64_t count = 0;
@@ -86,14 +89,13 @@ void fill(const Graph& graph, int64_t t, const float* before, float* row, const 
       most += logarithm(sum);
     }
     store(row + state * LANES, most);
+    largest = larger(most, largest);
   }
+  return largest;
 }
 
-Lanes largest(const float* row, int64_t states) {
-  Lanes most = load(row);
-  for (int64_t state = 1; state < states; ++state) most = larger(most, load(row + state * LANES));
-  return choose(most > SCARCE, most, Lanes{});
-}
+// what is taken off the next row: the largest scores of this one, or 0 where there is nothing
+inline Lanes offset_by(Lanes largest) { return choose(largest > SCARCE, largest, Lanes{}); }
 
 Lanes summed(const Graph& graph, const float* row) {
   Lanes most = spread(NOTHING), sum = {};
@@ -111,6 +113,61 @@ int64_t most_arcs(const Graph& graph) {
     if (count > most) most = count;
   }
   return most + 1;
+}
+
+// Best paths of a block. What is remembered of each state and frame is which of its arcs is best, counted from one, in as
+// few bytes as will do: what does not fit the caches takes longer to write than to find.
+template <typename Choice>
+void best_of_block(const Graph& graph, const Block& block, int64_t capacity, int32_t* path, int64_t* counts) {
+  typedef Choice Choices __attribute__((vector_size(LANES * sizeof(Choice))));
+  typedef Choice LooseChoices __attribute__((vector_size(LANES * sizeof(Choice)), aligned(1), may_alias));
+  const int64_t states = graph.states, size = states * LANES;
+  std::vector<float> emissions(block.columns * LANES + 1), row(size), before(size);
+  const std::unique_ptr<Choice[]> chosen(new Choice[(block.longest + 1) * size]);
+  Lanes largest = {};
+  for (int64_t t = 0; t <= block.longest; ++t) {
+    if (t) {
+      row.swap(before);
+      block.read(t - 1, offset_by(largest), emissions.data());
+    }
+    Choice* choice = chosen.get() + t * size;
+    largest = spread(NOTHING);
+    for (int64_t state = 0; state < states; ++state) {
+      const int64_t first = graph.begins[state], begin = t ? first : first_free(graph, state);
+      Lanes best = spread(t ? 2 * NOTHING : graph.start[state]);
+      Whole by = {};
+      for (int64_t arc = begin; arc < graph.begins[state + 1]; ++arc) {
+        const Lanes one = way(graph, arc, before.data(), row.data(), emissions.data());
+        const Whole better = one > best;
+        best = choose(better, one, best);
+        by = better ? Whole{} + (int32_t)(arc - first + 1) : by;
+      }
+      store(row.data() + state * LANES, best);
+      *reinterpret_cast<LooseChoices*>(choice + state * LANES) = __builtin_convertvector(by, Choices);
+      largest = larger(best, largest);
+    }
+    for (int lane = 0; lane < block.count; ++lane) {
+      if (block.lengths[lane] != t) continue;
+      int64_t at = -1;
+      float best = SCARCE;
+      for (int64_t state = 0; state < states; ++state) {
+        const float score = row[state * LANES + lane] + graph.final[state];
+        if (score > best) best = score, at = state;
+      }
+      int32_t* own = path + lane * capacity;
+      int64_t count = at < 0 ? -1 : 0;
+      for (int64_t frame = t; at >= 0;) {
+        const int64_t which = chosen[(frame * states + at) * LANES + lane];
+        if (which == 0) break;
+        const int64_t arc = graph.begins[at] + which - 1;
+        own[count++] = arc;
+        frame -= graph.label[arc] >= 0;
+        at = graph.source[arc];
+      }
+      if (count > 0) std::reverse(own, own + count);
+      counts[lane] = count;
+    }
+  }
 }
 
 void add_up(const float* lanes, int64_t count, float* sums) {
@@ -139,16 +196,17 @@ void shared_forward(int64_t states, int64_t arcs, const int64_t* begins, const i
     std::vector<float> emissions(columns * LANES + 1), ways(most * LANES);
     float* own = rows + b * (length + 1) * size;
     double sum_of_offsets[LANES] = {};
+    Lanes largest = {};
     for (int64_t t = 0; t <= block.longest; ++t) {
       float* row = own + t * size;
       Lanes offset = {};
       if (t) {
-        offset = largest(row - size, states);
+        offset = offset_by(largest);
         block.read(t - 1, offset, emissions.data());
       }
       store(offsets + (b * (length + 1) + t) * LANES, offset);
       for (int lane = 0; lane < LANES; ++lane) sum_of_offsets[lane] += offset[lane];
-      fill(graph, t, row - size, row, emissions.data(), ways.data());
+      largest = fill(graph, t, row - size, row, emissions.data(), ways.data());
       const Whole ends = block.ends_at(t);
       if (!any(ends)) continue;
       const Lanes total = summed(graph, row);
@@ -237,63 +295,19 @@ void shared_backward(int64_t states, int64_t arcs, const int64_t* begins, const 
   }
 }
 
-// The best path of each example: its score, and its arcs, `capacity` at most, of which there are counts[n]; -1 where no
-// path reads the example. Of arcs alike the first.
+// The best path of each example: its arcs, `capacity` at most, of which there are counts[n]; -1 where no path reads the
+// example. Of arcs alike the first.
 void shared_best(int64_t states, int64_t arcs, const int64_t* begins, const int32_t* source, const int32_t* label,
                  const float* weight, const float* start, const float* final, const float* frames,
                  const int64_t* lengths, int64_t examples, int64_t length, int64_t columns, int64_t capacity,
                  int32_t* path, int64_t* counts) {
   const Graph graph = {states, arcs, begins, source, label, weight, start, final};
-  const int64_t blocks = (examples + LANES - 1) / LANES, size = states * LANES;
+  const int64_t blocks = (examples + LANES - 1) / LANES;
+  const auto best = most_arcs(graph) <= UINT8_MAX ? best_of_block<uint8_t> : best_of_block<uint32_t>;
 #pragma omp parallel for schedule(dynamic)
   for (int64_t b = 0; b < blocks; ++b) {
     const Block block(frames, lengths, examples, length, columns, b);
-    std::vector<float> emissions(columns * LANES + 1), row(size), before(size);
-    std::vector<int32_t> chosen((block.longest + 1) * size);
-    for (int64_t t = 0; t <= block.longest; ++t) {
-      if (t) {
-        row.swap(before);
-        block.read(t - 1, largest(before.data(), states), emissions.data());
-      }
-      int32_t* choice = chosen.data() + t * size;
-      for (int64_t state = 0; state < states; ++state) {
-        const int64_t begin = t ? begins[state] : first_free(graph, state);
-        Lanes best = spread(t ? 2 * NOTHING : start[state]);
-        Whole by = Whole{} - 1;
-        for (int64_t arc = begin; arc < begins[state + 1]; ++arc) {
-          const Lanes one = way(graph, arc, before.data(), row.data(), emissions.data());
-          const Whole better = one > best;
-          best = choose(better, one, best);
-          by = (better & (Whole{} + (int32_t)arc)) | (~better & by);
-        }
-        store(row.data() + state * LANES, best);
-        *reinterpret_cast<LooseWhole*>(choice + state * LANES) = by;
-      }
-      for (int lane = 0; lane < block.count; ++lane) {
-        if (block.lengths[lane] != t) continue;
-        int64_t at = -1;
-        float best = SCARCE;
-        for (int64_t state = 0; state < states; ++state) {
-          const float score = row[state * LANES + lane] + final[state];
-          if (score > best) best = score, at = state;
-        }
-        int32_t* own = path + (b * LANES + lane) * capacity;
-        int64_t count = at < 0 ? -1 : 0;
-        for (int64_t frame = t; at >= 0;) {
-          const int32_t arc = chosen[(frame * states + at) * LANES + lane];
-          if (arc < 0) break;
-          own[count++] = arc;
-          frame -= label[arc] >= 0;
-          at = source[arc];
-        }
-        for (int64_t i = 0; i < count / 2; ++i) {
-          const int32_t arc = own[i];
-          own[i] = own[count - 1 - i];
-          own[count - 1 - i] = arc;
-        }
-        counts[b * LANES + lane] = count;
-      }
-    }
+    best(graph, block, capacity, path + b * LANES * capacity, counts + b * LANES);
   }
 }
 }
