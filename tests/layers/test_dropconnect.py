@@ -44,18 +44,23 @@ def test_both_forms_draw_the_same_masks(keep: float, first: int, in_torch: pytes
     assert torch.equal(draw_mask(12, keep, first, 50, 13, 3), plain)
     share = float(spread(plain, torch.float64).mean())
     assert share == pytest.approx(keep, abs=5 * math.sqrt(keep * (1 - keep) / (plain.numel() * 64)) + 2**-16)
-    assert torch.equal(draw_mask(12, keep, first + 10, 5, 13, 3), plain[10:15])
+    assert torch.equal(draw_mask(12, keep, first + 10, 5, 13, 3), plain[:, 10:15])
     assert keep == 1 or not torch.equal(draw_mask(13, keep, first, 50, 13, 3), plain) or keep < 0.01
 
 
-@pytest.mark.parametrize(("examples", "outputs", "words"), [(1, 1, 1), (4, 4, 2), (7, 9, 3), (130, 5, 1)])
+@pytest.mark.parametrize(("examples", "outputs", "words"), [(1, 1, 1), (4, 4, 2), (7, 19, 3), (130, 8, 1)])
+@pytest.mark.parametrize("zeros", [0.0, 0.6])
 def test_the_kernel_computes_what_pytorch_does(
-    examples: int, outputs: int, words: int, in_torch: pytest.MonkeyPatch
+    examples: int, outputs: int, words: int, zeros: float, in_torch: pytest.MonkeyPatch
 ) -> None:
     assert library("dropconnect") is None
     torch.manual_seed(0)
     x, w = torch.randn(examples, words * 64), torch.randn(outputs, words * 64)
     mask, gradient = draw_mask(3, 0.5, 0, examples, outputs, words), torch.randn(outputs, examples).T
+    if zeros:  # single ones, half a word and a whole word of every other example, all of some outputs' gradients
+        gradient = gradient * (torch.rand(examples, outputs) > zeros)
+        x = x * (torch.rand_like(x) > zeros)
+        x[::2, :32], x[1::2, :64], gradient[:, ::3] = 0.0, 0.0, 0.0
     results = []
     for choice, dtype in (("torch", torch.float64), ("torch", torch.float32), ("c", torch.float32)):
         in_torch.setenv("DOVETAIL_KERNELS", choice)

@@ -46,8 +46,7 @@ def scores_along(reading: Reading, examples: Sequence[int], along: Sequence[Indi
     """The scores of examples' paths along arcs as numbers, summed in double precision, all of them at once."""
     automaton, structure = reading.automaton, reading.structure
     weight, frames, start, final = (
-        tensor.detach().cpu().numpy()
-        for tensor in (automaton.weight, reading.frames, automaton.start, automaton.final)
+        tensor.detach().cpu().numpy() for tensor in (automaton.weight, reading.frames, automaton.start, automaton.final)
     )
     counts = np.array([len(arcs) for arcs in along], np.int64)
     which = np.concatenate([*along, np.zeros(0, np.int64)])

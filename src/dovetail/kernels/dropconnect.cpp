@@ -1,9 +1,13 @@
 // Products with a weight matrix of which every example has its own mask, for DropConnect.
 //
-// Rows are padded to whole words of 64 entries. The mask is one bit an entry, [examples, outputs, words]; it is read
-// once a product and never spread out. Every sum has one fixed order, whatever the number of threads.
+// Rows are padded to whole words of 64 entries and lie by words, matrices [words, rows, 64], so that what a word's width
+// of a product needs stays in the caches. The mask is one bit an entry, [words, examples, outputs]; it is never spread
+// out. Zeros, of which pixels and rectified units have many, are passed over. Every sum has one fixed order, whatever the
+// number of threads.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -12,7 +16,7 @@
 namespace {
 
 constexpr int LANES = 16, WORD = 64, PARTS = WORD / LANES;
-constexpr int ROWS = 4;  // that are worked on together, so that their sums fill the registers
+constexpr int ROWS = 8;  // that are worked on together, so that their sums are enough to keep the processor busy
 constexpr int64_t TOGETHER = 512;  // words of a mask that are drawn while they are in the nearest cache
 typedef float Lanes __attribute__((vector_size(64)));
 typedef int32_t Bits __attribute__((vector_size(64)));
@@ -47,60 +51,111 @@ inline uint64_t random_word(uint64_t key, uint64_t place) {
   return z ^ (z >> 31);
 }
 
-// how far apart the neighbours along an axis lie in the gradient, the mask and a matrix of rows
-struct Strides {
-  int64_t gradient, mask, matrix;
+inline bool is_zero(Lanes value) {
+  Bits bits = (Bits)(value != 0.0f);
+  int32_t any = 0;
+  for (int lane = 0; lane < LANES; ++lane) any |= bits[lane];
+  return !any;
+}
+
+// For each row the places along it that are not zero, in order, and how many there are
+struct Places {
+  std::vector<uint32_t> places;
+  std::vector<int64_t> counts;
+
+  template <typename Zero>
+  Places(int64_t rows, int64_t length, Zero zero) : places(rows * length), counts(rows) {
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < rows; ++row) {
+      uint32_t* own = places.data() + row * length;
+      int64_t count = 0;
+      for (int64_t at = 0; at < length; ++at) {
+        own[count] = at;
+        count += !zero(row, at);
+      }
+      counts[row] = count;
+    }
+  }
 };
 
-// the products of one row of x with R rows of w
+// the products of an example with R rows of w, which lie [parts, R, LANES], over those parts of its row that are not zero
 template <int R>
-void forward(const float* x, const float* w, const uint64_t* mask, int64_t words, float* y) {
-  Lanes sums[R][2] = {};
-  for (int64_t k = 0; k < words; ++k) {
-    Lanes values[PARTS];
-    for (int part = 0; part < PARTS; ++part) values[part] = load(x + k * WORD + part * LANES);
-    for (int r = 0; r < R; ++r) {
-      uint16_t bits[PARTS];
-      std::memcpy(bits, mask + r * words + k, sizeof bits);
-      const float* weights = w + (r * words + k) * WORD;
-      for (int part = 0; part < PARTS; ++part)
-        sums[r][part & 1] = add_masked(sums[r][part & 1], load(weights + part * LANES), values[part], bits[part]);
-    }
+void forward(const float* x, const uint32_t* parts, int64_t count, const float* w, const uint64_t* mask,
+             int64_t examples, int64_t outputs, float* y) {
+  Lanes sums[R] = {};
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t k = parts[i] / PARTS, part = parts[i] % PARTS;
+    const Lanes values = load(x + k * examples * WORD + part * LANES);
+    const float* weights = w + parts[i] * R * LANES;
+    const uint64_t* words = mask + k * examples * outputs;
+    if (part == 0) __builtin_prefetch(words + outputs);  // of the example behind it
+    const uint16_t* bits = reinterpret_cast<const uint16_t*>(words) + part;
+    for (int r = 0; r < R; ++r) sums[r] = add_masked(sums[r], load(weights + r * LANES), values, bits[r * PARTS]);
   }
-  for (int r = 0; r < R; ++r) y[r] = total(sums[r][0] + sums[r][1]);
+  for (int r = 0; r < R; ++r) y[r] = total(sums[r]);
 }
 
-// one word's width of R rows of the sums over `length` of gradient x mask x matrix
+// the products of all examples with R rows of w
 template <int R>
-void backward(const float* gradient, const float* matrix, const uint64_t* mask, int64_t length, Strides row,
-              Strides along, float* sums_out) {
-  Lanes sums[R][PARTS] = {};
-  for (int64_t at = 0; at < length; ++at) {
-    Lanes values[PARTS];
-    for (int part = 0; part < PARTS; ++part) values[part] = load(matrix + at * along.matrix + part * LANES);
-    for (int r = 0; r < R; ++r) {
-      uint16_t bits[PARTS];
-      std::memcpy(bits, mask + at * along.mask + r * row.mask, sizeof bits);
-      const Lanes factor = spread(gradient[at * along.gradient + r * row.gradient]);
-      for (int part = 0; part < PARTS; ++part)
-        sums[r][part] = add_masked(sums[r][part], values[part], factor, bits[part]);
-    }
-  }
-  for (int r = 0; r < R; ++r)
-    for (int part = 0; part < PARTS; ++part) store(sums_out + r * row.matrix + part * LANES, sums[r][part]);
+void forward_all(const float* x, const Places& filled, const float* w, const uint64_t* mask, int64_t words,
+             int64_t examples, int64_t outputs, float* rows, float* y) {
+  for (int64_t k = 0; k < words; ++k)
+    for (int64_t r = 0; r < R; ++r)
+      for (int64_t part = 0; part < PARTS; ++part)
+        store(rows + ((k * PARTS + part) * R + r) * LANES, load(w + (k * outputs + r) * WORD + part * LANES));
+  for (int64_t n = 0; n < examples; ++n)
+    forward<R>(x + n * WORD, filled.places.data() + n * words * PARTS, filled.counts[n], rows, mask + n * outputs,
+               examples, outputs, y + n * outputs);
 }
 
-// sums[row, i] = sum along of gradient[row, along] mask[row, along, i] matrix[along, i]
+// how far apart the neighbours along an axis lie in the gradient, and in a word's width of the mask
+struct Strides {
+  int64_t row, along;
+};
+
+// sums[k, row] = sum along of gradient[row, along] mask[k, row, along] matrix[k, along], for all words k
 void backward(const float* gradient, const float* matrix, const uint64_t* mask, int64_t rows, int64_t length,
-              int64_t words, Strides row, Strides along, float* sums) {
-#pragma omp parallel for schedule(static)
-  for (int64_t first = 0; first < rows; first += ROWS) {
-    const bool whole = rows - first >= ROWS;
-    for (int64_t k = 0; k < words; ++k)
-      for (int64_t r = first; r < (whole ? first + 1 : rows); ++r)
-        (whole ? backward<ROWS> : backward<1>)(gradient + r * row.gradient, matrix + k * WORD,
-                                               mask + r * row.mask + k, length, row, along,
-                                               sums + r * row.matrix + k * WORD);
+              int64_t words, Strides by, float* sums) {
+  const Places alive(rows, length, [=](int64_t row, int64_t at) { return gradient[row * by.row + at * by.along] == 0; });
+  const Places filled(words, length, [=](int64_t k, int64_t at) {
+    const float* values = matrix + (k * length + at) * WORD;
+    for (int part = 0; part < PARTS; ++part)
+      if (!is_zero(load(values + part * LANES))) return false;
+    return true;
+  });
+#pragma omp parallel
+  {
+    std::vector<uint8_t> counts_for(length);
+    std::vector<uint32_t> chosen(length);
+    for (int64_t k = 0; k < words; ++k) {
+      std::fill(counts_for.begin(), counts_for.end(), 0);
+      for (int64_t i = 0; i < filled.counts[k]; ++i) counts_for[filled.places[k * length + i]] = 1;
+#pragma omp for schedule(static) nowait
+      for (int64_t row = 0; row < rows; ++row) {
+        const uint32_t* places = alive.places.data() + row * length;
+        int64_t count = alive.counts[row];
+        if (filled.counts[k] < length) {
+          int64_t left = 0;
+          for (int64_t i = 0; i < count; ++i) {
+            chosen[left] = places[i];
+            left += counts_for[places[i]];
+          }
+          places = chosen.data(), count = left;
+        }
+        const uint64_t* own = mask + k * rows * length + row * by.row;
+        Lanes total[PARTS] = {};
+        for (int64_t i = 0; i < count; ++i) {
+          const int64_t at = places[i];
+          uint16_t bits[PARTS];
+          std::memcpy(bits, own + at * by.along, sizeof bits);
+          const Lanes factor = spread(gradient[row * by.row + at * by.along]);
+          const float* values = matrix + (k * length + at) * WORD;
+          for (int part = 0; part < PARTS; ++part)
+            total[part] = add_masked(total[part], load(values + part * LANES), factor, bits[part]);
+        }
+        for (int part = 0; part < PARTS; ++part) store(sums + (k * rows + row) * WORD + part * LANES, total[part]);
+      }
+    }
   }
 }
 
@@ -109,50 +164,59 @@ void backward(const float* gradient, const float* matrix, const uint64_t* mask, 
 extern "C" {
 
 // Bits that are 1 with probability share / 2^16: a word decides the digits of the share from the last to the first, and
-// digits after the last 1 need none.
-void dropconnect_mask(const uint64_t* keys, int64_t share, int64_t first, int64_t count, uint64_t* mask) {
+// digits after the last 1 need none. The word of an example, output and place in a row is drawn by its number, counted in
+// this order; `first` examples come before these.
+void dropconnect_mask(const uint64_t* keys, int64_t share, int64_t first, int64_t examples, int64_t outputs,
+                      int64_t words, uint64_t* mask) {
   int digit = 0;
   while (digit < 16 && !((share >> digit) & 1)) ++digit;
-#pragma omp parallel for schedule(static)
-  for (int64_t begin = 0; begin < count; begin += TOGETHER) {
-    const int64_t length = count - begin < TOGETHER ? count - begin : TOGETHER;
-    uint64_t words[TOGETHER];
-    for (int64_t i = 0; i < length; ++i) words[i] = digit == 16 ? ~0ull : 0;
-    for (int at = digit; at < 16; ++at) {
-      const bool one = (share >> at) & 1;
-      for (int64_t i = 0; i < length; ++i) {
-        const uint64_t random = random_word(keys[at], first + begin + i);
-        words[i] = one ? words[i] | random : words[i] & random;
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t k = 0; k < words; ++k)
+    for (int64_t n = 0; n < examples; ++n)
+      for (int64_t begin = 0; begin < outputs; begin += TOGETHER) {
+        const int64_t length = outputs - begin < TOGETHER ? outputs - begin : TOGETHER;
+        const uint64_t number = ((first + n) * outputs + begin) * words + k;
+        uint64_t drawn[TOGETHER];
+        for (int64_t i = 0; i < length; ++i) drawn[i] = digit == 16 ? ~0ull : 0;
+        for (int at = digit; at < 16; ++at) {
+          const bool one = (share >> at) & 1;
+          for (int64_t i = 0; i < length; ++i) {
+            const uint64_t random = random_word(keys[at], number + i * words);
+            drawn[i] = one ? drawn[i] | random : drawn[i] & random;
+          }
+        }
+        std::memcpy(mask + (k * examples + n) * outputs + begin, drawn, length * sizeof(uint64_t));
       }
-    }
-    std::memcpy(mask + begin, words, length * sizeof(uint64_t));
-  }
 }
 
 // y[n, o] = sum over i of mask[n, o, i] w[o, i] x[n, i]
-void dropconnect_forward(const float* x, const float* w, const uint64_t* mask, int64_t examples, int64_t outputs,
-                         int64_t words, float* y) {
-#pragma omp parallel for schedule(static)
-  for (int64_t o = 0; o < outputs; o += ROWS) {
-    const bool whole = outputs - o >= ROWS;
-    for (int64_t r = o; r < (whole ? o + 1 : outputs); ++r)
-      for (int64_t n = 0; n < examples; ++n)
-        (whole ? forward<ROWS> : forward<1>)(x + n * words * WORD, w + r * words * WORD,
-                                             mask + (n * outputs + r) * words, words, y + n * outputs + r);
+void dropconnect_forward(const float* x, const float* w, const uint64_t* mask, int64_t words, int64_t examples,
+                         int64_t outputs, float* y) {
+  const Places filled(examples, words * PARTS, [=](int64_t n, int64_t part) {
+    return is_zero(load(x + (part / PARTS * examples + n) * WORD + part % PARTS * LANES));
+  });
+#pragma omp parallel
+  {
+    std::vector<float> rows(words * WORD * ROWS);
+#pragma omp for schedule(static)
+    for (int64_t first = 0; first < outputs; first += ROWS) {
+      const bool whole = outputs - first >= ROWS;
+      const auto products = whole ? forward_all<ROWS> : forward_all<1>;
+      for (int64_t o = first; o < (whole ? first + 1 : outputs); ++o)
+        products(x, filled, w + o * WORD, mask + o, words, examples, outputs, rows.data(), y + o);
+    }
   }
 }
 
 // gx[n, i] = sum over o of gy[n, o] mask[n, o, i] w[o, i]
-void dropconnect_input(const float* gy, const float* w, const uint64_t* mask, int64_t examples, int64_t outputs,
-                       int64_t words, float* gx) {
-  const Strides row = {outputs, outputs * words, words * WORD}, along = {1, words, words * WORD};
-  backward(gy, w, mask, examples, outputs, words, row, along, gx);
+void dropconnect_input(const float* gy, const float* w, const uint64_t* mask, int64_t words, int64_t examples,
+                       int64_t outputs, float* gx) {
+  backward(gy, w, mask, examples, outputs, words, {outputs, 1}, gx);
 }
 
 // gw[o, i] = sum over n of gy[n, o] mask[n, o, i] x[n, i]
-void dropconnect_weight(const float* gy, const float* x, const uint64_t* mask, int64_t examples, int64_t outputs,
-                        int64_t words, float* gw) {
-  const Strides row = {1, words, words * WORD}, along = {outputs, outputs * words, words * WORD};
-  backward(gy, x, mask, outputs, examples, words, row, along, gw);
+void dropconnect_weight(const float* gy, const float* x, const uint64_t* mask, int64_t words, int64_t examples,
+                        int64_t outputs, float* gw) {
+  backward(gy, x, mask, outputs, examples, words, {1, outputs}, gw);
 }
 }

@@ -1,6 +1,6 @@
 """Products with a weight matrix of which every example has its own random mask: the kernel, and the same in PyTorch.
 
-Rows are padded to whole words of 64 entries, and a mask is its bits, int64 [N, out, words].
+Rows are padded to whole words of 64 entries, and a mask is its bits, int64 [words, N, out].
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ def draw_mask(key: int, keep: float, first: int, examples: int, outputs: int, wo
     """
     share = max(1, round(keep * 2**DIGITS))
     keys = torch.tensor([_signed(mix(key, digit)) for digit in range(DIGITS)])
-    begin, count = first * outputs * words, examples * outputs * words
     kernels = library("dropconnect")
     if kernels is None:
-        return _mask(keys.tolist(), share, begin, count).view(examples, outputs, words)
-    mask = torch.empty(examples, outputs, words, dtype=torch.int64)
-    call(kernels.dropconnect_mask, keys, share, begin, count, mask)
+        bits = _mask(keys.tolist(), share, first * outputs * words, examples * outputs * words)
+        return bits.view(examples, outputs, words).permute(2, 0, 1).contiguous()
+    mask = torch.empty(words, examples, outputs, dtype=torch.int64)
+    call(kernels.dropconnect_mask, keys, share, first, examples, outputs, words, mask)
     return mask
 
 
 def masked_product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
     """y[n, o] = sum over i of mask[n, o, i] w[o, i] x[n, i], with gradients to x and w.
 
-    Shapes: x (N, 64 words), w (out, 64 words), mask (N, out, words) -> (N, out).
+    Shapes: x (N, 64 words), w (out, 64 words), mask (words, N, out) -> (N, out).
     """
     product: Tensor = _MaskedProduct.apply(x, w, mask)  # type: ignore[no-untyped-call]
     return product
@@ -49,12 +49,13 @@ def masked_product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
 class _MaskedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
-        ctx.save_for_backward(x, w, mask)
         kernels = _kernels_for(x, w)
         if kernels is None:
+            ctx.save_for_backward(x, w, mask)
             return torch.cat([torch.bmm(m * w, v.unsqueeze(2)).squeeze(2) for m, v in _pieces(mask, w, x)])
-        x, w = x.contiguous(), w.contiguous()
         y = x.new_empty(len(x), len(w))
+        x, w = _by_words(x), _by_words(w)
+        ctx.save_for_backward(x, w, mask)
         call(kernels.dropconnect_forward, x, w, mask, *mask.shape, y)
         return y
 
@@ -72,26 +73,37 @@ class _MaskedProduct(torch.autograd.Function):
             if ctx.needs_input_grad[1]:
                 of_w = sum((torch.einsum("no,noi,ni->oi", g, m, v) for m, v, g in pieces), torch.zeros_like(w))
             return of_x, of_w, None
-        x, w = x.contiguous(), w.contiguous()
         if ctx.needs_input_grad[0]:
             of_x = torch.empty_like(x)
             call(kernels.dropconnect_input, gradient, w, mask, *mask.shape, of_x)
+            of_x = _by_rows(of_x)
         if ctx.needs_input_grad[1]:
             of_w = torch.empty_like(w)
             call(kernels.dropconnect_weight, gradient, x, mask, *mask.shape, of_w)
+            of_w = _by_rows(of_w)
         return of_x, of_w, None
 
 
+def _by_words(matrix: Tensor) -> Tensor:
+    """(rows, 64 words) -> (words, rows, 64)."""
+    return matrix.view(len(matrix), -1, WORD).transpose(0, 1).contiguous()
+
+
+def _by_rows(matrix: Tensor) -> Tensor:
+    return matrix.transpose(0, 1).flatten(1)
+
+
 def spread(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """The mask's bits one by one, 0 or 1: (N, out, words) -> (N, out, 64 words)."""
+    """The mask's bits one by one, 0 or 1: (words, N, out) -> (N, out, 64 words)."""
     places = torch.arange(WORD, device=mask.device)
-    return (mask.unsqueeze(-1) >> places & 1).flatten(-2).to(dtype)
+    return (mask.permute(1, 2, 0).unsqueeze(-1) >> places & 1).flatten(-2).to(dtype)
 
 
 def _pieces(mask: Tensor, w: Tensor, *rows: Tensor) -> Any:
     """The mask of some examples at a time, spread out, and the rows of those examples."""
     size = max(1, AT_ONCE // w.numel())
-    for bits, *piece in zip(*(torch.split(tensor, size) for tensor in (mask, *rows)), strict=True):
+    pieces = (torch.split(mask, size, 1), *(torch.split(tensor, size) for tensor in rows))
+    for bits, *piece in zip(*pieces, strict=True):
         yield spread(bits, w.dtype), *piece
 
 
