@@ -1,9 +1,8 @@
 // Products with a weight matrix of which every example has its own mask, for DropConnect.
 //
-// Rows are padded to whole words of 64 entries and lie by words, matrices [words, rows, 64], so that what a word's width
-// of a product needs stays in the caches. The mask is one bit an entry, [words, examples, outputs]; it is never spread
-// out. Zeros, of which pixels and rectified units have many, are passed over. Every sum has one fixed order, whatever the
-// number of threads.
+// Rows are padded to whole words of 64 entries. The mask is one bit an entry and lies by words, [words, examples, outputs],
+// so that what a word's width of a product needs of it stays in the caches; it is never spread out. Zeros, of which pixels
+// and rectified units have many, are passed over. Every sum has one fixed order, whatever the number of threads.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -85,7 +84,7 @@ void forward(const float* x, const uint32_t* parts, int64_t count, const float* 
   Lanes sums[R] = {};
   for (int64_t i = 0; i < count; ++i) {
     const int64_t k = parts[i] / PARTS, part = parts[i] % PARTS;
-    const Lanes values = load(x + k * examples * WORD + part * LANES);
+    const Lanes values = load(x + parts[i] * LANES);
     const float* weights = w + parts[i] * R * LANES;
     const uint64_t* words = mask + k * examples * outputs;
     if (part == 0) __builtin_prefetch(words + outputs);  // of the example behind it
@@ -99,12 +98,11 @@ void forward(const float* x, const uint32_t* parts, int64_t count, const float* 
 template <int R>
 void forward_all(const float* x, const Places& filled, const float* w, const uint64_t* mask, int64_t words,
              int64_t examples, int64_t outputs, float* rows, float* y) {
-  for (int64_t k = 0; k < words; ++k)
-    for (int64_t r = 0; r < R; ++r)
-      for (int64_t part = 0; part < PARTS; ++part)
-        store(rows + ((k * PARTS + part) * R + r) * LANES, load(w + (k * outputs + r) * WORD + part * LANES));
+  for (int64_t r = 0; r < R; ++r)
+    for (int64_t part = 0; part < words * PARTS; ++part)
+      store(rows + (part * R + r) * LANES, load(w + r * words * WORD + part * LANES));
   for (int64_t n = 0; n < examples; ++n)
-    forward<R>(x + n * WORD, filled.places.data() + n * words * PARTS, filled.counts[n], rows, mask + n * outputs,
+    forward<R>(x + n * words * WORD, filled.places.data() + n * words * PARTS, filled.counts[n], rows, mask + n * outputs,
                examples, outputs, y + n * outputs);
 }
 
@@ -113,12 +111,12 @@ struct Strides {
   int64_t row, along;
 };
 
-// sums[k, row] = sum along of gradient[row, along] mask[k, row, along] matrix[k, along], for all words k
+// sums[row, k] = sum along of gradient[row, along] mask[k, row, along] matrix[along, k], for all words k
 void backward(const float* gradient, const float* matrix, const uint64_t* mask, int64_t rows, int64_t length,
               int64_t words, Strides by, float* sums) {
   const Places alive(rows, length, [=](int64_t row, int64_t at) { return gradient[row * by.row + at * by.along] == 0; });
   const Places filled(words, length, [=](int64_t k, int64_t at) {
-    const float* values = matrix + (k * length + at) * WORD;
+    const float* values = matrix + (at * words + k) * WORD;
     for (int part = 0; part < PARTS; ++part)
       if (!is_zero(load(values + part * LANES))) return false;
     return true;
@@ -149,11 +147,11 @@ void backward(const float* gradient, const float* matrix, const uint64_t* mask, 
           uint16_t bits[PARTS];
           std::memcpy(bits, own + at * by.along, sizeof bits);
           const Lanes factor = spread(gradient[row * by.row + at * by.along]);
-          const float* values = matrix + (k * length + at) * WORD;
+          const float* values = matrix + (at * words + k) * WORD;
           for (int part = 0; part < PARTS; ++part)
             total[part] = add_masked(total[part], load(values + part * LANES), factor, bits[part]);
         }
-        for (int part = 0; part < PARTS; ++part) store(sums + (k * rows + row) * WORD + part * LANES, total[part]);
+        for (int part = 0; part < PARTS; ++part) store(sums + (row * words + k) * WORD + part * LANES, total[part]);
       }
     }
   }
@@ -193,7 +191,7 @@ void dropconnect_mask(const uint64_t* keys, int64_t share, int64_t first, int64_
 void dropconnect_forward(const float* x, const float* w, const uint64_t* mask, int64_t words, int64_t examples,
                          int64_t outputs, float* y) {
   const Places filled(examples, words * PARTS, [=](int64_t n, int64_t part) {
-    return is_zero(load(x + (part / PARTS * examples + n) * WORD + part % PARTS * LANES));
+    return is_zero(load(x + n * words * WORD + part * LANES));
   });
 #pragma omp parallel
   {
@@ -203,7 +201,7 @@ void dropconnect_forward(const float* x, const float* w, const uint64_t* mask, i
       const bool whole = outputs - first >= ROWS;
       const auto products = whole ? forward_all<ROWS> : forward_all<1>;
       for (int64_t o = first; o < (whole ? first + 1 : outputs); ++o)
-        products(x, filled, w + o * WORD, mask + o, words, examples, outputs, rows.data(), y + o);
+        products(x, filled, w + o * words * WORD, mask + o, words, examples, outputs, rows.data(), y + o);
     }
   }
 }

@@ -49,13 +49,12 @@ def masked_product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
 class _MaskedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(x, w, mask)
         kernels = _kernels_for(x, w)
         if kernels is None:
-            ctx.save_for_backward(x, w, mask)
             return torch.cat([torch.bmm(m * w, v.unsqueeze(2)).squeeze(2) for m, v in _pieces(mask, w, x)])
+        x, w = x.contiguous(), w.contiguous()
         y = x.new_empty(len(x), len(w))
-        x, w = _by_words(x), _by_words(w)
-        ctx.save_for_backward(x, w, mask)
         call(kernels.dropconnect_forward, x, w, mask, *mask.shape, y)
         return y
 
@@ -73,24 +72,14 @@ class _MaskedProduct(torch.autograd.Function):
             if ctx.needs_input_grad[1]:
                 of_w = sum((torch.einsum("no,noi,ni->oi", g, m, v) for m, v, g in pieces), torch.zeros_like(w))
             return of_x, of_w, None
+        x, w = x.contiguous(), w.contiguous()
         if ctx.needs_input_grad[0]:
             of_x = torch.empty_like(x)
             call(kernels.dropconnect_input, gradient, w, mask, *mask.shape, of_x)
-            of_x = _by_rows(of_x)
         if ctx.needs_input_grad[1]:
             of_w = torch.empty_like(w)
             call(kernels.dropconnect_weight, gradient, x, mask, *mask.shape, of_w)
-            of_w = _by_rows(of_w)
         return of_x, of_w, None
-
-
-def _by_words(matrix: Tensor) -> Tensor:
-    """(rows, 64 words) -> (words, rows, 64)."""
-    return matrix.view(len(matrix), -1, WORD).transpose(0, 1).contiguous()
-
-
-def _by_rows(matrix: Tensor) -> Tensor:
-    return matrix.transpose(0, 1).flatten(1)
 
 
 def spread(mask: Tensor, dtype: torch.dtype) -> Tensor:
