@@ -55,6 +55,13 @@ def steps(rounds: int = 60) -> dict[str, float]:
     return {name: 1e3 * statistics.median(values) for name, values in times.items()}
 
 
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    errors = [run["error"] for run in runs]
+    deviation = statistics.stdev(errors) if len(errors) > 1 else 0.0
+    seconds = statistics.median(run["seconds"] for run in runs)
+    return {"mean": statistics.mean(errors), "deviation": deviation, "seconds": seconds, "runs": runs}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(NETWORKS))
@@ -67,23 +74,17 @@ def main() -> int:
     words += ["data.mnist.validation=10000"] if options.held_out else []
     spent = steps()
     report(f"step, ms: {spent}; DropConnect's is {spent['dropconnect'] / spent['dropout']:.2f} of dropout's")
-    results: dict[str, dict[str, Any]] = {}
-    for name in options.names:
-        runs = []
-        for seed in range(options.seeds):
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in options.names}
+    for seed in range(options.seeds):
+        for name in options.names:
             with tempfile.TemporaryDirectory() as folder:
                 run = dt.train("dropconnect", *words, f"seed={seed}", network=NETWORKS[name], run=f"{folder}/run")
                 judged = [line["validation"] for line in run.metrics if "validation" in line]
                 figures = judged[-1] if options.held_out else run.result["test"]
-                runs.append({"error": figures["error"], "loss": figures["loss"], "seconds": run.result["seconds"]})
-            report(f"{name}, seed {seed}: {runs[-1]}")
-        errors = [run["error"] for run in runs]
-        results[name] = {
-            "mean": statistics.mean(errors),
-            "deviation": statistics.stdev(errors) if len(errors) > 1 else 0.0,
-            "seconds": statistics.median(run["seconds"] for run in runs),
-            "runs": runs,
-        }
+                found = {"error": figures["error"], "loss": figures["loss"], "seconds": run.result["seconds"]}
+                runs[name].append(found)
+            report(f"{name}, seed {seed}: {found}")
+    results = {name: summary(runs[name]) for name in options.names}
     rows = [
         [name, f"{100 * r['mean']:.2f} +- {100 * r['deviation']:.2f}", f"{r['seconds']:.0f}"]
         for name, r in results.items()

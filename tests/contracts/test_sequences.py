@@ -40,7 +40,8 @@ WINDOWS: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.sweep([dt.conv(3, [4, 2]), dt.tanh()]), (4,)),
     (dt.sweep([dt.conv(2, 3), dt.avgpool(2), dt.conv(2, [1, 2])], pad=3), (5,)),
     (dt.segments(most=2, width=3, apart=1), (3,)),
-    (dt.segments(most=2, width=6, apart=1, context=True), (3,)),
+    (dt.segments(most=2, width=4, apart=1, layers=[dt.conv(3, [4, 2]), dt.tanh()]), (4,)),
+    (dt.segments(most=2, width=5, apart=1, layers=[dt.conv(2, 3), dt.avgpool(2), dt.conv(2, [1, 2])]), (5,)),
 ]
 
 
@@ -186,6 +187,25 @@ def test_a_line_is_read_alike_beside_longer_ones(spec: Spec, shape: tuple[int, .
             assert torch.equal(together.rows(slice(n, n + 1)).cuts, alone[n].cuts)
             assert torch.equal(together.rows(slice(n, n + 1)).columns, alone[n].columns)
             assert torch.equal(together.rows(slice(n, n + 1)).values, alone[n].values)
+
+
+def test_a_piece_is_seen_among_its_neighbours() -> None:
+    """Of what the layers make of a line the frames around each piece's middle, and how much of each is its own."""
+    body = [dt.conv(3, 3), dt.maxpool(2), dt.tanh()]
+    x = Sequences(example((6,), 8).abs(), LENGTHS)
+    network, _ = built(dt.segments(most=2, width=4, apart=1, layers=body), x)
+    lattice, trunk = network(x), network[0].trunk
+    assert (trunk.window, trunk.step, trunk.pad) == (4, 2, 2)
+    frames = trunk(x).rows(slice(2, 3)).values.unflatten(1, (3, 2))
+    third = lattice.rows(slice(2, 3))
+    for (begin, end), image in zip(third.columns.tolist(), third.values, strict=True):
+        middles = [2 * t - 2 + 4 / 2 for t in range(len(frames))]  # in columns of the line
+        near = sorted(range(-1, len(frames) + 1), key=lambda t: (abs(2 * t - (begin + end) / 2), -t))[:2]
+        for place, t in enumerate(sorted(near)):
+            expected = frames[t] if 0 <= t < len(frames) else torch.zeros(3, 2)
+            torch.testing.assert_close(image[:3, :, place], expected.to(image), check_stride=False)
+            own = max(0, min(end, 2 * t + 1) - max(begin, 2 * t - 1)) / 2
+            assert image[3, :, place].tolist() == [own, own], middles
 
 
 def test_frames_of_a_sweep_are_windows_read_one_by_one() -> None:

@@ -64,12 +64,16 @@ def sweep(x: Any, layers: Layers, pad: Annotated[int, Field(ge=0)] | None = None
     """
     if not isinstance(x, Sequences) or x.values.dim() != 2 or x.fields:
         raise ValueError("takes sequences of columns (N, T, H), as lines to read are")
-    height = x.values.shape[1]
+    return swept(layers, x.values.shape[1], ".sweep", pad)[0]
+
+
+def swept(layers: Layers, height: int, place: str, pad: int | None = None) -> tuple[Swept, tuple[int, int]]:
+    """Layers to be swept along lines of such a height, and the channels and the height of what they make of them."""
 
     def seen(width: int) -> int:
         """The frames of a line so many columns wide, 0 where it is too narrow."""
         try:
-            _, output = build_and_push(layers, torch.empty((2, 1, height, width), device="meta"), ".sweep")
+            _, output = build_and_push(layers, torch.empty((2, 1, height, width), device="meta"), place)
         except ValueError:
             if width == WIDEST:
                 raise
@@ -80,11 +84,11 @@ def sweep(x: Any, layers: Layers, pad: Annotated[int, Field(ge=0)] | None = None
 
     window = _narrowest(seen, 1)
     step = _narrowest(seen, 2) - window
-    body, _ = build_and_push(layers, torch.empty((2, 1, height, WIDEST), device="meta"), ".sweep")
+    body, _ = build_and_push(layers, torch.empty((2, 1, height, WIDEST), device="meta"), place)
     if any(_pads(module) for module in body.modules()):
         raise ValueError("a layer pads along the line, where its neighbours are: give it pad: [1, 0] or none")
-    body, _ = build_and_push(layers, torch.empty((2, 1, height, window), device="meta"), ".sweep")
-    return Swept(body, window, step, window // 2 if pad is None else pad)
+    body, output = build_and_push(layers, torch.empty((2, 1, height, window), device="meta"), place)
+    return Swept(body, window, step, window // 2 if pad is None else pad), (output.shape[1], output.shape[2])
 
 
 def _narrowest(seen: Any, frames: int) -> int:
