@@ -16,40 +16,52 @@ def cuts_of(ink: np.ndarray, bright: float, apart: int, wide: int) -> np.ndarray
     >>> cuts_of(np.array([0, 0, 5, 9, 5, 1, 6, 9, 0, 0]), 1.0, apart=2, wide=9).tolist()
     [2, 5, 8]
     """
-    written = ink > _FAINT * bright
-    if not written.any():
-        return np.array([0, len(ink)])
-    first, last = int(written.argmax()), len(ink) - int(written[::-1].argmax())
-    inner = ink[first:last]
-    count = len(inner)
-    kept = [0, count]
-    around = np.pad(inner, apart, constant_values=inner.max())
-    lowest = np.min([around[i : i + count] for i in range(2 * apart + 1)], 0)
-    valleys = np.flatnonzero((inner == lowest) & (inner < inner.max()))
-    for group in np.split(valleys, np.flatnonzero(np.diff(valleys) > 1) + 1) if len(valleys) else ():
-        middle = int(group[len(group) // 2])
+    columns = ink.tolist()  # of a line's hundred columns lists are faster than arrays
+    written = [i for i, sum_ in enumerate(columns) if sum_ > _FAINT * bright]
+    if not written:
+        return np.array([0, len(columns)])
+    first, last = written[0], written[-1] + 1
+    inner = columns[first:last]
+    kept = [0, len(inner)]
+    for begin, end in _valleys(inner, apart):
+        middle = (begin + end) // 2
         if all(abs(middle - other) >= apart for other in kept):
             kept.append(middle)
     return first + np.array(_filled(inner, sorted(kept), apart, wide))
 
 
-def _filled(ink: np.ndarray, cuts: list[int], apart: int, wide: int) -> list[int]:
+def _valleys(ink: list[float], apart: int) -> list[tuple[int, int]]:
+    """From where to where columns are the lowest of those around, but not as high as any is."""
+    top = max(ink)
+    lowest = [i for i, sum_ in enumerate(ink) if sum_ < top and sum_ == min(ink[max(i - apart, 0) : i + apart + 1])]
+    found: list[tuple[int, int]] = []
+    for i in lowest:
+        if found and found[-1][1] == i:
+            found[-1] = found[-1][0], i + 1
+        else:
+            found.append((i, i + 1))
+    return found
+
+
+def _filled(ink: list[float], cuts: list[int], apart: int, wide: int) -> list[int]:
     """Cuts that are nowhere more than so many columns from one another, the new ones at the thinnest columns."""
     filled = cuts[:1]
     for cut in cuts[1:]:
         while cut - filled[-1] > wide:
             begin = filled[-1] + apart
-            filled.append(begin + int(ink[begin : min(filled[-1] + wide, cut - apart) + 1].argmin()))
+            near = ink[begin : min(filled[-1] + wide, cut - apart) + 1]
+            filled.append(begin + near.index(min(near)))
         filled.append(cut)
     return filled
 
 
 def pairs_of(places: np.ndarray, most: int, width: int) -> np.ndarray:
     """(pieces, 2): from which cut to which, past at most so many stretches and columns, one stretch at least."""
+    at, last = places.tolist(), len(places) - 1
     found = [
         (i, j)
-        for i in range(len(places) - 1)
-        for j in range(i + 1, min(i + most, len(places) - 1) + 1)
-        if j == i + 1 or places[j] - places[i] <= width
+        for i in range(last)
+        for j in range(i + 1, min(i + most, last) + 1)
+        if j == i + 1 or at[j] - at[i] <= width
     ]
     return np.array(found, np.int64)
