@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 import dovetail as dt
 from dovetail.optim.conjugate import conjugate_gradients
-from dovetail.optim.kronecker import Inverse, kronecker_moments
+from dovetail.optim.gauss_newton import GaussNewton
+from dovetail.optim.kronecker import Inverse, Moments, kronecker_moments
 from dovetail.optim.products import gauss_newton_product
 
 LAYERS: list[tuple[list[dt.Spec], tuple[int, ...]]] = [
@@ -63,6 +64,20 @@ def test_little_damping_of_few_examples_can_still_be_inverted() -> None:
     x = 1 + torch.randn(3, 200)
     vectors = [torch.randn(200, 200)]
     Inverse([0], x.T @ x, x.T @ x, 1e-30).apply(vectors)
+    assert bool(vectors[0].isfinite().all())
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_moments_that_overflow_tell_nothing(before: bool) -> None:
+    weight = nn.Parameter(torch.ones(2, 3))
+    optimizer = GaussNewton([weight])
+    if before:
+        optimizer.look([weight], [Moments((0,), torch.eye(3), torch.eye(2), 4)], 0.1)
+    optimizer.look([weight], [Moments((0,), torch.full((3, 3), torch.inf), torch.eye(2), 4)], 0.1)
+    state = optimizer.state[weight]
+    assert torch.equal(state["inputs"], torch.eye(3) * before)
+    vectors = [torch.ones(2, 3)]
+    Inverse([0], state["inputs"], state["outputs"], 0.1).apply(vectors)
     assert bool(vectors[0].isfinite().all())
 
 

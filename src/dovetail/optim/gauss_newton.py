@@ -141,7 +141,7 @@ class GaussNewton(Whole):
         return solved
 
     def look(self, parameters: Tensors, found: list[Moments], damping: float) -> None:
-        """Take a step's moments into the fading means of those before."""
+        """Take a step's moments into the fading means of those before; what overflowed tells nothing."""
         self.inverses = []
         for parameter in parameters:
             self.state[parameter].pop("places", None)
@@ -150,7 +150,9 @@ class GaussNewton(Whole):
             looks = float(state.get("looks", 0))
             share = max(1 / (looks + 1), 1 - _FADE)
             for entry, new in (("inputs", one.inputs), ("outputs", one.outputs)):
-                if new is not None:
+                if new is not None and not new.isfinite().all():
+                    state.setdefault(entry, torch.zeros_like(new))
+                elif new is not None:
                     state[entry] = torch.lerp(state[entry], new, share) if looks else new
             state["places"] = torch.tensor(one.places, dtype=torch.float32)
             state["looks"], state["damped"] = torch.tensor(looks + 1), torch.tensor(damping)
