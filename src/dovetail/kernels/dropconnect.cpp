@@ -115,24 +115,22 @@ struct Strides {
 void backward(const float* gradient, const float* matrix, const uint64_t* mask, int64_t rows, int64_t length,
               int64_t words, Strides by, float* sums) {
   const Places alive(rows, length, [=](int64_t row, int64_t at) { return gradient[row * by.row + at * by.along] == 0; });
-  const Places filled(words, length, [=](int64_t k, int64_t at) {
-    const float* values = matrix + (at * words + k) * WORD;
-    for (int part = 0; part < PARTS; ++part)
-      if (!is_zero(load(values + part * LANES))) return false;
-    return true;
-  });
+  std::vector<uint8_t> filled(words * length, 0);  // whether a word of the matrix is not all zero
+#pragma omp parallel for schedule(static)
+  for (int64_t k = 0; k < words; ++k)
+    for (int64_t i = 0; i < length * PARTS; ++i)
+      filled[k * length + i / PARTS] |= !is_zero(load(matrix + (i / PARTS * words + k) * WORD + i % PARTS * LANES));
 #pragma omp parallel
   {
-    std::vector<uint8_t> counts_for(length);
     std::vector<uint32_t> chosen(length);
     for (int64_t k = 0; k < words; ++k) {
-      std::fill(counts_for.begin(), counts_for.end(), 0);
-      for (int64_t i = 0; i < filled.counts[k]; ++i) counts_for[filled.places[k * length + i]] = 1;
+      const uint8_t* counts_for = filled.data() + k * length;
+      const bool all = std::find(counts_for, counts_for + length, 0) == counts_for + length;
 #pragma omp for schedule(static) nowait
       for (int64_t row = 0; row < rows; ++row) {
         const uint32_t* places = alive.places.data() + row * length;
         int64_t count = alive.counts[row];
-        if (filled.counts[k] < length) {
+        if (!all) {
           int64_t left = 0;
           for (int64_t i = 0; i < count; ++i) {
             chosen[left] = places[i];
