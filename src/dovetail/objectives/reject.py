@@ -54,7 +54,7 @@ class Rejecting(Objective):
         `coverage_at_1` is what could be accepted with 1 % wrong of all, told after the fact."""
         counts = statistics["sureness"]
         right, wrong = shares(counts, float(self.threshold))
-        told = {"correct": right, "accepted_error": wrong, "reject": 1 - right - wrong}
+        told = {"correct": right, "accepted_error": wrong, "reject": max(1 - right - wrong, 0.0)}
         best = {"coverage_at_1": sum(shares(counts, threshold(counts, 0.01)))}
         own = {name: value for name, value in statistics.items() if name != "sureness"}
         return {**self.each.summary(own), **told, **best}
