@@ -35,9 +35,11 @@ def test_layers_over_time_are_shown_and_timed() -> None:
     assert [row.output for row in table.rows] == ["(N, T, 4)", "(N, T, 8)", "(N, 7)"]
     assert table.rows[1].multiply_adds == 8 * 32 * (4 + 8)  # 8 places, gates of 4 x 8 units
     lines = ["data.digit_strings.size=8", "data.digit_strings.test=8", "batch=2"]
-    timing, table = (work("reader-segments", *lines) for work in (lambda *w: dt.time(*w, budget=0.0), dt.show))
-    assert timing.layers[0].output == table.rows[0].output == "(N, T, 1, 28, 28)"
-    assert [row.place for row in dt.show("reader-sweep", *lines).rows][:2] == ["0", "0.body.0"]
+    for name, place in (("reader-segments", "0.trunk.body.0"), ("reader-sweep", "0.body.0")):
+        assert [row.place for row in dt.show(name, *lines).rows][:2] == ["0", place]
+        assert dt.time(name, *lines, budget=0.0).layers[0].place == place
+    alone = dt.show("reader-segments", *lines, "network.0.segments.layers=null")
+    assert alone.rows[0].output == "(N, T, 1, 28, 28)"
 
 
 def test_operations_are_counted_for_what_is_computed() -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..recipe import layer
+from ..recipe.build import push
 from ..recipe.sequences import Lattice, Sequences
 from ..recipe.spec import Layers, sees_time
 from .cuts import cuts_of, pairs_of
@@ -77,6 +78,8 @@ class Segmented(nn.Module):
 
     def specimen(self, x: Sequences) -> Lattice:
         channels, height = self.shape
+        if self.trunk is not None:
+            push(self.trunk, x)  # for those who watch its layers
         values = x.values.new_empty((4, channels + (self.trunk is not None), height, self.frames))
         two, pairs = torch.tensor([2, 2]), torch.tensor([[0, 1], [0, 1], [0, 1], [0, 1]])
         return Lattice(values, two, cuts=pairs, columns=pairs, ends=torch.tensor([1, 1]))
