@@ -169,6 +169,23 @@ def test_a_window_takes_gradients_that_lie_otherwise() -> None:
     torch.testing.assert_close(w, v)
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_parameters_of_a_group_may_be_of_several_kinds(exact: bool) -> None:
+    torch.manual_seed(0)
+    shapes = [(torch.float32, (7, 5)), (torch.float64, (3,)), (torch.float32, (6, 4))]
+    together, alone = ([torch.zeros(s, dtype=t, requires_grad=True) for t, s in shapes] for _ in range(2))
+    optimizers = [LocalAdagrad(together, lr=0.1, window=3, k=1, exact=exact)]  # k a whole number
+    optimizers += [LocalAdagrad([p], lr=0.1, window=3, k=1, exact=exact) for p in alone]
+    for _ in range(8):
+        for w, v in zip(together, alone, strict=True):
+            w.grad = torch.randn_like(w) if w.shape != (6, 4) else torch.randn(4, 6).T
+            v.grad = w.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for w, v in zip(together, alone, strict=True):
+        assert torch.equal(w, v)
+
+
 @pytest.mark.parametrize("kernels", ["c", "torch"])
 def test_two_buckets_come_near_the_window(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOVETAIL_KERNELS", kernels)

@@ -1,4 +1,4 @@
-"""How a kernel is told where arrays are and how large: addresses and whole numbers."""
+"""How a kernel is told where arrays are and how large: addresses and numbers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ def address(array: Any) -> ctypes.c_void_p:
 
 
 def call(function: Any, *arguments: Any) -> None:
-    """Call a kernel with whole numbers, and arrays that lie row by row in one stretch of memory."""
+    """Call a kernel with whole or single precision numbers, and arrays that lie row by row in one stretch of memory."""
     for one in arguments:
         if hasattr(one, "data_ptr"):
             assert one.is_contiguous(), one.shape
         elif hasattr(one, "ctypes"):
             assert one.flags.c_contiguous, one.shape
-    function(*(ctypes.c_int64(one) if isinstance(one, int) else address(one) for one in arguments))
+    function(*(_argument(one) for one in arguments))
+
+
+def _argument(one: Any) -> Any:
+    if isinstance(one, int):
+        return ctypes.c_int64(one)
+    return ctypes.c_float(one) if isinstance(one, float) else address(one)

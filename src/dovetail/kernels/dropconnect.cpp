@@ -20,6 +20,7 @@ constexpr int64_t TOGETHER = 512;  // words of a mask that are drawn while they 
 typedef float Lanes __attribute__((vector_size(64)));
 typedef int32_t Bits __attribute__((vector_size(64)));
 typedef float Loose __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint16_t Part __attribute__((may_alias));  // a word's bits for so many lanes
 
 inline Lanes load(const float* from) { return *reinterpret_cast<const Loose*>(from); }
 inline void store(float* to, Lanes value) { *reinterpret_cast<Loose*>(to) = value; }
@@ -88,7 +89,7 @@ void forward(const float* x, const uint32_t* parts, int64_t count, const float* 
     const float* weights = w + parts[i] * R * LANES;
     const uint64_t* words = mask + k * examples * outputs;
     if (part == 0) __builtin_prefetch(words + outputs);  // of the example behind it
-    const uint16_t* bits = reinterpret_cast<const uint16_t*>(words) + part;
+    const Part* bits = reinterpret_cast<const Part*>(words) + part;
     for (int r = 0; r < R; ++r) sums[r] = add_masked(sums[r], load(weights + r * LANES), values, bits[r * PARTS]);
   }
   for (int r = 0; r < R; ++r) y[r] = total(sums[r]);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..kernels import library
+from ..kernels.at import call
 from .foreach import Foreach, Tensors, dense
 
 
@@ -45,17 +47,17 @@ class LocalAdagrad(Foreach):
             old, share, keeps = self.remembered(parameters, "before"), 1 - (place + 1) / window, False
             if place == 0:
                 torch._foreach_copy_(old, torch._foreach_sub(newest, group["k"]))
-        step(parameters, gradients, newest, old, place == 0, has_rest, keeps, group["k"], share, group["lr"])
+        lists = (parameters, gradients, newest, old)
+        step(lists, place == 0, has_rest, keeps, group["k"], share, group["lr"])
 
     def sum_behind(self, parameters: Tensors, window: int) -> None:
         """A block is full: each of its squares becomes the sum of those behind it."""
         blocks = [self.remembered(parameters, f"square{place}") for place in range(window)]
-        kernels = _kernels_for(*blocks)
-        if kernels is not None:
-            places, counts = _addresses(*blocks)
-            kernels.local_adagrad_turn(places, counts, ctypes.c_int64(len(parameters)), ctypes.c_int64(window))
-            return
-        for squares in zip(*blocks, strict=True):
+        kernels = library("adagrad")
+        fitting, others = _parted(blocks)
+        if kernels is not None and fitting:
+            call(kernels.local_adagrad_turn, *_places(fitting), len(fitting), window)
+        for squares in others:
             behind = torch.zeros_like(squares[0])
             for square in reversed(squares):
                 own = square.clone()
@@ -64,10 +66,7 @@ class LocalAdagrad(Foreach):
 
 
 def step(
-    parameters: Tensors,
-    gradients: Tensors,
-    newest: Tensors,
-    old: Tensors,
+    lists: tuple[Tensors, Tensors, Tensors, Tensors],
     begins: bool,
     has_rest: bool,
     keeps: bool,
@@ -75,38 +74,47 @@ def step(
     share: float,
     rate: float,
 ) -> None:
-    """newest += g^2, from k on where a block `begins`; w -= rate g / sqrt(newest + share old), with old = 0 unless it
-    `has_rest`; and g^2 takes the place of old if it `keeps` the squares."""
-    kernels = _kernels_for(parameters, gradients, newest, old)
-    if kernels is not None:
-        places, counts = _addresses(parameters, gradients, newest, old)
-        whole = map(ctypes.c_int64, (len(parameters), begins, has_rest, keeps))
-        kernels.local_adagrad_step(places, counts, *whole, *map(ctypes.c_float, (k, share, rate)))
-        return
-    for w, g, block, rest in zip(parameters, gradients, newest, old, strict=True):
+    """Move parameters w with gradients g; `lists` are w, g, newest and old.
+
+    newest += g^2, from k on where a block `begins`; w -= rate g / sqrt(newest + share old), with old = 0 unless it
+    `has_rest`; and g^2 takes the place of old if it `keeps` the squares.
+    """
+    kernels = library("adagrad")
+    fitting, others = _parted(lists)
+    if kernels is not None and fitting:
+        how = (begins, has_rest, keeps, float(k), float(share), float(rate))
+        call(kernels.local_adagrad_step, *_places(fitting), len(fitting), *how)
+    for w, g, newest, old in others:
         square = g * g
         if begins:
-            block.fill_(k)
-        block.add_(square)
-        sums = torch.add(block, rest, alpha=share) if has_rest else block
+            newest.fill_(k)
+        newest.add_(square)
+        sums = torch.add(newest, old, alpha=share) if has_rest else newest
         w.addcmul_(g, sums.rsqrt(), value=-rate)
         if keeps:
-            rest.copy_(square)
+            old.copy_(square)
 
 
-def _kernels_for(*lists: Tensors) -> ctypes.CDLL | None:
-    """The kernels, where all tensors are single precision, on the CPU and lie alike in one stretch of memory."""
-    for first, *others in zip(*lists, strict=True):
-        stride = first.stride()  # they may lie channels last, all alike
-        if first.device.type != "cpu" or first.dtype != torch.float32 or not (first.is_contiguous() or dense(first)):
-            return None
-        if any(other.stride() != stride or other.dtype != torch.float32 for other in others):
-            return None
-    return library("adagrad")
+def _parted(lists: Sequence[Tensors]) -> tuple[list[Tensors], list[Tensors]]:
+    """The tensors of each parameter: those that the kernels take, if there are kernels, and the others."""
+    rows = [list(row) for row in zip(*lists, strict=True)]
+    if library("adagrad") is None:
+        return [], rows
+    fitting: list[Tensors] = []
+    others: list[Tensors] = []
+    for row in rows:
+        (fitting if _fits(*row) else others).append(row)
+    return fitting, others
 
 
-def _addresses(*lists: Tensors) -> tuple[Any, Any]:
+def _fits(first: Tensor, *others: Tensor) -> bool:
+    """Whether all are single precision, on the CPU and lie alike, be it channels last, in one stretch of memory."""
+    stride = first.stride()
+    plain = first.device.type == "cpu" and first.dtype == torch.float32 and (first.is_contiguous() or dense(first))
+    return plain and all(other.dtype == torch.float32 and other.stride() == stride for other in others)
+
+
+def _places(rows: list[Tensors]) -> tuple[Tensor, Tensor]:
     """Where the tensors are, those of one parameter together, and how many entries each parameter has."""
-    places = [tensor.data_ptr() for tensors in zip(*lists, strict=True) for tensor in tensors]
-    counts = [tensor.numel() for tensor in lists[0]]
-    return (ctypes.c_int64 * len(places))(*places), (ctypes.c_int64 * len(counts))(*counts)
+    places = [[tensor.data_ptr() for tensor in row] for row in rows]
+    return torch.tensor(places), torch.tensor([row[0].numel() for row in rows])
