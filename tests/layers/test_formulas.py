@@ -103,19 +103,6 @@ def test_dropout_has_mean_one_and_its_variance(keep: float) -> None:
     assert float(xi.var()) == pytest.approx(variance, rel=0.02)
 
 
-def test_micro_batches_draw_what_the_whole_batch_draws() -> None:
-    draws = Draws(seed=1)
-    draws.step = 12
-    whole = draws.keep(torch.zeros(8, 5), 0.5, "1")
-    for first in (0, 3, 6):
-        draws.first = first
-        assert torch.equal(draws.keep(torch.zeros(2, 5), 0.5, "1"), whole[first : first + 2])
-    draws.first = 0
-    assert not torch.equal(draws.keep(torch.zeros(8, 5), 0.5, "2"), whole)
-    draws.step = 13
-    assert not torch.equal(draws.keep(torch.zeros(8, 5), 0.5, "1"), whole)
-
-
 def test_maxout_takes_the_largest_of_neighbours() -> None:
     layer = dt.build([dt.maxout(3)], torch.zeros(1, 6, 2))
     x = torch.arange(12.0).view(1, 6, 2)

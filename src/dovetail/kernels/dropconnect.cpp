@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+#include "random.h"
+
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
@@ -41,14 +43,6 @@ inline float total(Lanes value) {
   float sum = 0;
   for (int lane = 0; lane < LANES; ++lane) sum += value[lane];
   return sum;
-}
-
-// SplitMix64's stream of a key at any place (Steele, Lea and Flood, 2014)
-inline uint64_t random_word(uint64_t key, uint64_t place) {
-  uint64_t z = key + (place + 1) * 0x9E3779B97F4A7C15ull;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
 }
 
 inline bool is_zero(Lanes value) {
@@ -160,13 +154,10 @@ void backward(const float* gradient, const float* matrix, const uint64_t* mask, 
 
 extern "C" {
 
-// Bits that are 1 with probability share / 2^16: a word decides the digits of the share from the last to the first, and
-// digits after the last 1 need none. The word of an example, output and place in a row is drawn by its number, counted in
-// this order; `first` examples come before these.
+// Bits that are 1 with probability share / 2^16. The word of an example, output and place in a row is drawn by its number,
+// counted in this order; `first` examples come before these.
 void dropconnect_mask(const uint64_t* keys, int64_t share, int64_t first, int64_t examples, int64_t outputs,
                       int64_t words, uint64_t* mask) {
-  int digit = 0;
-  while (digit < 16 && !((share >> digit) & 1)) ++digit;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t k = 0; k < words; ++k)
     for (int64_t n = 0; n < examples; ++n)
@@ -174,14 +165,7 @@ void dropconnect_mask(const uint64_t* keys, int64_t share, int64_t first, int64_
         const int64_t length = outputs - begin < TOGETHER ? outputs - begin : TOGETHER;
         const uint64_t number = ((first + n) * outputs + begin) * words + k;
         uint64_t drawn[TOGETHER];
-        for (int64_t i = 0; i < length; ++i) drawn[i] = digit == 16 ? ~0ull : 0;
-        for (int at = digit; at < 16; ++at) {
-          const bool one = (share >> at) & 1;
-          for (int64_t i = 0; i < length; ++i) {
-            const uint64_t random = random_word(keys[at], number + i * words);
-            drawn[i] = one ? drawn[i] | random : drawn[i] & random;
-          }
-        }
+        random_bits(keys, share, number, words, length, drawn);
         std::memcpy(mask + (k * examples + n) * outputs + begin, drawn, length * sizeof(uint64_t));
       }
 }

@@ -11,10 +11,11 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..recipe import layer
-from ..recipe.draws import Draws, mix, purpose_key
+from ..recipe.draws import Draws
 from ..recipe.spec import InitSpec, Size
+from .bits import WORD
 from .initialization import initialize
-from .masked import WORD, draw_mask, masked_product
+from .masked import draw_mask, masked_product
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -53,7 +54,7 @@ class DropConnect(nn.Linear):
         if self.draws is None:
             key, first = int(torch.randint(1 << 62, ())), 0
         else:
-            key, first = mix(self.draws.seed, purpose_key(self.purpose), self.draws.step), self.draws.first
+            key, first = self.draws.key(self.purpose), self.draws.first
         ones = [] if self.bias is None else [x.new_ones(len(x), 1)]
         biases = [] if self.bias is None else [self.bias.unsqueeze(1)]
         words = -(-(self.in_features + len(ones)) // WORD)

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from ..recipe import layer
 from ..recipe.draws import Draws
+from .bits import dropout_mask
 
 
 class Dropout(nn.Module):
     """Multiplies by xi / keep, xi in {0, 1} with mean keep.
 
     In a system `draws` and `purpose` are set, and the masks are a function of seed, layer, step and row, so that
-    micro-batches and processes draw what one whole batch draws; elsewhere PyTorch's global generator draws.
+    micro-batches and processes draw what one whole batch draws; elsewhere PyTorch's global generator draws a key.
     """
 
     draws: Draws | None = None
@@ -27,11 +28,11 @@ class Dropout(nn.Module):
         self.keep = keep
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.keep == 1:
+        if not self.training or self.keep == 1 or x.is_meta:
             return x
         if self.draws is None:
-            return nn.functional.dropout(x, 1 - self.keep)
-        return x * self.draws.keep(x, self.keep, self.purpose).div_(self.keep)
+            return x * dropout_mask(x, self.keep, int(torch.randint(1 << 62, ())))
+        return x * dropout_mask(x, self.keep, self.draws.key(self.purpose), self.draws.first)
 
     def extra_repr(self) -> str:
         return f"keep={self.keep}"
@@ -41,7 +42,8 @@ class Dropout(nn.Module):
 def dropout(x: Tensor, keep: Annotated[float, Field(gt=0, le=1)] = 0.5) -> nn.Module:
     """Leave units out at random: y = xi x, xi = 1 / keep with probability keep, else 0; the identity in evaluation.
 
-    E[xi] = 1, Var[xi] = (1 - keep) / keep. `keep` is the probability to stay (PyTorch's p is 1 - keep).
+    E[xi] = 1, Var[xi] = (1 - keep) / keep. `keep` is the probability to stay (PyTorch's p is 1 - keep),
+    rounded to a multiple of 2^-16.
 
     Shapes: any, unchanged. Hinton et al. (2012), Improving neural networks by preventing co-adaptation of feature
     detectors.

@@ -14,10 +14,8 @@ from torch.autograd.function import once_differentiable
 
 from ..kernels import library
 from ..kernels.at import call
-from ..recipe.draws import mix
+from .bits import keys_of, random_bits, share_of, spread_bits
 
-WORD, DIGITS = 64, 16
-GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # SplitMix64's
 AT_ONCE = 1 << 22  # entries of masks that are spread out at a time where there is no kernel
 
 
@@ -26,14 +24,13 @@ def draw_mask(key: int, keep: float, first: int, examples: int, outputs: int, wo
 
     `first` is the number of examples that come before these.
     """
-    share = max(1, round(keep * 2**DIGITS))
-    keys = torch.tensor([_signed(mix(key, digit)) for digit in range(DIGITS)])
     kernels = library("dropconnect")
     if kernels is None:
-        bits = _mask(keys.tolist(), share, first * outputs * words, examples * outputs * words)
+        places = torch.arange(first * outputs * words, (first + examples) * outputs * words)
+        bits = random_bits(keys_of(key), share_of(keep), places)
         return bits.view(examples, outputs, words).permute(2, 0, 1).contiguous()
     mask = torch.empty(words, examples, outputs, dtype=torch.int64)
-    call(kernels.dropconnect_mask, keys, share, first, examples, outputs, words, mask)
+    call(kernels.dropconnect_mask, keys_of(key), share_of(keep), first, examples, outputs, words, mask)
     return mask
 
 
@@ -84,8 +81,7 @@ class _MaskedProduct(torch.autograd.Function):
 
 def spread(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """The mask's bits one by one, 0 or 1: (words, N, out) -> (N, out, 64 words)."""
-    places = torch.arange(WORD, device=mask.device)
-    return (mask.permute(1, 2, 0).unsqueeze(-1) >> places & 1).flatten(-2).to(dtype)
+    return spread_bits(mask.permute(1, 2, 0)).to(dtype)
 
 
 def _pieces(mask: Tensor, w: Tensor, *rows: Tensor) -> Any:
@@ -99,28 +95,3 @@ def _pieces(mask: Tensor, w: Tensor, *rows: Tensor) -> Any:
 def _kernels_for(x: Tensor, w: Tensor) -> ctypes.CDLL | None:
     fits = x.device.type == "cpu" and x.dtype == w.dtype == torch.float32
     return library("dropconnect") if fits else None
-
-
-def _mask(keys: list[int], share: int, begin: int, count: int) -> Tensor:
-    """What the kernel draws, in PyTorch's operations."""
-    places = torch.arange(begin + 1, begin + count + 1).mul_(_signed(GOLDEN))
-    bits = torch.zeros(count, dtype=torch.int64)
-    lowest = (share & -share).bit_length() - 1
-    if lowest == DIGITS:
-        return bits.fill_(-1)
-    for digit in range(lowest, DIGITS):
-        random = places + keys[digit]
-        for shift, factor in ((30, FIRST), (27, SECOND)):
-            random = (random ^ _right(random, shift)).mul_(_signed(factor))
-        random ^= _right(random, 31)
-        bits = bits | random if share >> digit & 1 else bits & random
-    return bits
-
-
-def _right(words: Tensor, shift: int) -> Tensor:
-    """Shift right as if the words had no sign."""
-    return (words >> shift).bitwise_and_((1 << (64 - shift)) - 1)
-
-
-def _signed(word: int) -> int:
-    return word - (1 << 64) if word >> 63 else word

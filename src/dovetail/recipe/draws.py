@@ -61,9 +61,9 @@ class Draws:
     def __init__(self, seed: int) -> None:
         self.seed, self.step, self.first = seed, 0, 0
 
-    def keep(self, x: Tensor, probability: float, purpose: str) -> Tensor:
-        """A mask like `x` (N, ...), 1 with the given probability, else 0."""
-        return self._rows(x, x.shape, purpose, lambda out, g: out.bernoulli_(probability, generator=g))
+    def key(self, purpose: str) -> int:
+        """A number for what is drawn from it, row by row from `first` on."""
+        return mix(self.seed, purpose_key(purpose), self.step)
 
     def uniform(self, like: Tensor, shape: tuple[int, ...], purpose: str) -> Tensor:
         """A tensor (N, ...) of the type and device of another, uniform in 0 to 1."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..layers.bits import dropout_mask
 from ..optim.kronecker import Moments, kronecker_moments
 from ..optim.products import gauss_newton_product
 from ..optim.second_order import diagonal_curvature
@@ -93,7 +94,8 @@ class Again:
         return [one.divided(self.count) for one in found]
 
     def _signs(self, output: Tensor) -> Tensor:
-        return 2 * self.trainer.system.draws.keep(output, 0.5, "signs") - 1
+        draws = self.trainer.system.draws
+        return dropout_mask(output, 0.5, draws.key("signs"), draws.first) - 1
 
     def curvature(self, parameters: list[Tensor], examples: int) -> list[Tensor]:
         """Estimates of each parameter's own second derivative of the mean loss, over training examples as tested."""
