@@ -30,50 +30,59 @@ struct Step {
   float k, share, rate;
 };
 
-template <bool BEGINS, bool HAS_REST, bool KEEPS>
+template <bool BEGINS, bool KEEPS>
 void step(float* w, const float* g, float* newest, float* old, Step how, int64_t begin, int64_t end) {
 #pragma omp simd
   for (int64_t i = begin; i < end; ++i) {
     const float squared = g[i] * g[i], sum = (BEGINS ? how.k : newest[i]) + squared;
     newest[i] = sum;
-    const float all = HAS_REST ? sum + how.share * old[i] : sum;
+    const float all = sum + how.share * old[i];
     if (KEEPS) old[i] = squared;
     w[i] -= how.rate * g[i] / std::sqrt(all);
   }
 }
 
-using Form = void (*)(float*, const float*, float*, float*, Step, int64_t, int64_t);
-constexpr Form FORMS[] = {step<false, false, false>, step<false, false, true>, step<false, true, false>,
-                          step<false, true, true>,   step<true, false, false>, step<true, false, true>,
-                          step<true, true, false>,   step<true, true, true>};
+template <bool BEGINS>
+void last(float* w, const float* g, const float* newest, float* behind, float k, float rate, int64_t begin, int64_t end) {
+#pragma omp simd
+  for (int64_t i = begin; i < end; ++i) {
+    const float squared = g[i] * g[i];
+    behind[i - begin] = squared;
+    w[i] -= rate * g[i] / std::sqrt((BEGINS ? k : newest[i]) + squared);
+  }
+}
 
 }  // namespace
 
 extern "C" {
 
 // places: w, g, newest and old of each tensor. newest += g^2, from k on where a block begins;
-// w -= rate g / sqrt(newest + share old), old 0 unless has_rest;   old = g^2 if it keeps the squares
-void local_adagrad_step(float* const* places, const int64_t* counts, int64_t tensors, int64_t begins, int64_t has_rest,
-                        int64_t keeps, float k, float share, float rate) {
-  const Form form = FORMS[4 * begins + 2 * has_rest + keeps];
+// w -= rate g / sqrt(newest + share old);   old = g^2 if it keeps the squares
+void local_adagrad_step(float* const* places, const int64_t* counts, int64_t tensors, int64_t begins, int64_t keeps,
+                        float k, float share, float rate) {
+  const auto form = begins ? (keeps ? step<true, true> : step<true, false>) : keeps ? step<false, true> : step<false, false>;
   by_chunks(counts, tensors, [=](int64_t n, int64_t begin, int64_t end) {
     float* const* at = places + 4 * n;
     form(at[0], at[1], at[2], at[3], {k, share, rate}, begin, end);
   });
 }
 
-// places: the squares of a block, `window` arrays a tensor; each becomes the sum of those behind it
-void local_adagrad_turn(float* const* places, const int64_t* counts, int64_t tensors, int64_t window) {
+// The step that fills a block. places: w, g, newest of each tensor, and the `kept` arrays of the squares before, which become
+// the sums of those behind each; the first of them holds no square. Without any, the step begins its block too.
+void local_adagrad_last(float* const* places, const int64_t* counts, int64_t tensors, int64_t kept, float k, float rate) {
   by_chunks(counts, tensors, [=](int64_t n, int64_t begin, int64_t end) {
-    float sums[CHUNK] = {};
-    for (int64_t p = window - 1; p >= 0; --p) {
-      float* squares = places[window * n + p] + begin;
+    float behind[CHUNK];
+    float* const* at = places + (3 + kept) * n;
+    (kept ? last<false> : last<true>)(at[0], at[1], at[2], behind, k, rate, begin, end);
+    for (int64_t p = kept - 1; p > 0; --p) {
+      float* squares = at[3 + p] + begin;
       for (int64_t i = 0; i < end - begin; ++i) {
         const float square = squares[i];
-        squares[i] = sums[i];
-        sums[i] += square;
+        squares[i] = behind[i];
+        behind[i] += square;
       }
     }
+    if (kept) std::copy_n(behind, end - begin, at[3] + begin);
   });
 }
 }

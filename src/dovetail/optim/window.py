@@ -17,7 +17,8 @@ class LocalAdagrad(Foreach):
     """AdaGrad over the latest gradients alone; see the rule `local_adagrad`.
 
     A window is the squares of this block so far, and of the block before those that are not yet replaced: of each place
-    in a block there is first the sum of what stood behind it in the block before, then, in its place, its own square.
+    in a block but the last there is first the sum of what stood behind it in the block before, then, in its place, its
+    own square. So a square is written and read twice, and no sum ever subtracted from.
     """
 
     counts = True
@@ -35,64 +36,58 @@ class LocalAdagrad(Foreach):
 
     def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
         window, place = group["window"], t % group["window"]
-        newest = self.remembered(parameters, "newest", group["k"])  # k + the squares of this block
-        has_rest = keeps = True
-        share = 1.0
+        k, rate = float(group["k"]), float(group["lr"])
+        newest = self.remembered(parameters, "newest", k)  # k + the squares of this block
+        if group["exact"] and place + 1 == window:
+            blocks = [self.remembered(parameters, f"square{before}") for before in range(place)]
+            last_step((parameters, gradients, newest, *blocks), k, rate)
+            return
+        share, keeps = 1.0, place > 0  # the first of a block stands behind none of it
         if group["exact"]:
-            if place == 0 and t:
-                self.sum_behind(parameters, window)
             old = self.remembered(parameters, f"square{place}")
-            has_rest, keeps = place + 1 < window, place > 0  # nothing stands behind the last, the first behind none
         else:
             old, share, keeps = self.remembered(parameters, "before"), 1 - (place + 1) / window, False
             if place == 0:
-                torch._foreach_copy_(old, torch._foreach_sub(newest, group["k"]))
-        lists = (parameters, gradients, newest, old)
-        step(lists, place == 0, has_rest, keeps, group["k"], share, group["lr"])
-
-    def sum_behind(self, parameters: Tensors, window: int) -> None:
-        """A block is full: each of its squares becomes the sum of those behind it."""
-        blocks = [self.remembered(parameters, f"square{place}") for place in range(window)]
-        kernels = library("adagrad")
-        fitting, others = _parted(blocks)
-        if kernels is not None and fitting:
-            call(kernels.local_adagrad_turn, *_places(fitting), len(fitting), window)
-        for squares in others:
-            behind = torch.zeros_like(squares[0])
-            for square in reversed(squares):
-                own = square.clone()
-                square.copy_(behind)
-                behind += own
+                torch._foreach_copy_(old, torch._foreach_sub(newest, k))
+        step((parameters, gradients, newest, old), place == 0, keeps, k, share, rate)
 
 
-def step(
-    lists: tuple[Tensors, Tensors, Tensors, Tensors],
-    begins: bool,
-    has_rest: bool,
-    keeps: bool,
-    k: float,
-    share: float,
-    rate: float,
-) -> None:
+def step(lists: Sequence[Tensors], begins: bool, keeps: bool, k: float, share: float, rate: float) -> None:
     """Move parameters w with gradients g; `lists` are w, g, newest and old.
 
-    newest += g^2, from k on where a block `begins`; w -= rate g / sqrt(newest + share old), with old = 0 unless it
-    `has_rest`; and g^2 takes the place of old if it `keeps` the squares.
+    newest += g^2, from k on where a block `begins`; w -= rate g / sqrt(newest + share old); and g^2 takes old's
+    place if it `keeps` the squares.
     """
     kernels = library("adagrad")
     fitting, others = _parted(lists)
     if kernels is not None and fitting:
-        how = (begins, has_rest, keeps, float(k), float(share), float(rate))
-        call(kernels.local_adagrad_step, *_places(fitting), len(fitting), *how)
+        call(kernels.local_adagrad_step, *_places(fitting), len(fitting), begins, keeps, k, share, rate)
     for w, g, newest, old in others:
         square = g * g
         if begins:
             newest.fill_(k)
         newest.add_(square)
-        sums = torch.add(newest, old, alpha=share) if has_rest else newest
-        w.addcmul_(g, sums.rsqrt(), value=-rate)
+        w.addcmul_(g, torch.add(newest, old, alpha=share).rsqrt_(), value=-rate)
         if keeps:
             old.copy_(square)
+
+
+def last_step(lists: Sequence[Tensors], k: float, rate: float) -> None:
+    """The step that fills a block, behind whose place nothing stands; `lists` are w, g, newest and the squares before.
+
+    w -= rate g / sqrt(newest + g^2), and each of the squares becomes the sum of those behind it.
+    """
+    kernels = library("adagrad")
+    fitting, others = _parted(lists)
+    if kernels is not None and fitting:
+        call(kernels.local_adagrad_last, *_places(fitting), len(fitting), len(lists) - 3, k, rate)
+    for w, g, newest, *squares in others:
+        behind = g * g
+        w.addcmul_(g, (behind + (newest if squares else k)).rsqrt_(), value=-rate)
+        for square in reversed(squares):
+            own = square.clone()
+            square.copy_(behind)
+            behind += own
 
 
 def _parted(lists: Sequence[Tensors]) -> tuple[list[Tensors], list[Tensors]]:
