@@ -157,6 +157,16 @@ def test_a_window_is_its_sum_by_hand(
     )
 
 
+@pytest.mark.parametrize(("window", "exact", "tensors"), [(1, True, 1), (2, True, 2), (7, True, 7), (7, False, 2)])
+def test_what_a_window_remembers_is_there_after_one_step(window: int, exact: bool, tensors: int) -> None:
+    w = torch.ones(10, 10, requires_grad=True)
+    optimizer = LocalAdagrad([w], window=window, exact=exact)
+    for _ in range(2 * window + 1):
+        w.grad = torch.ones_like(w)
+        optimizer.step()
+        assert sum(entry.shape == w.shape for entry in optimizer.state[w].values()) == tensors
+
+
 def test_a_window_takes_gradients_that_lie_otherwise() -> None:
     torch.manual_seed(0)
     w, v = (torch.zeros(6, 5, requires_grad=True) for _ in range(2))

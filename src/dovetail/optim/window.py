@@ -38,8 +38,9 @@ class LocalAdagrad(Foreach):
         window, place = group["window"], t % group["window"]
         k, rate = float(group["k"]), float(group["lr"])
         newest = self.remembered(parameters, "newest", k)  # k + the squares of this block
+        if group["exact"] and (place + 1 == window or t == 0):  # at first, so that it is known what is remembered
+            blocks = [self.remembered(parameters, f"square{before}") for before in range(window - 1)]
         if group["exact"] and place + 1 == window:
-            blocks = [self.remembered(parameters, f"square{before}") for before in range(place)]
             last_step((parameters, gradients, newest, *blocks), k, rate)
             return
         share, keeps = 1.0, place > 0  # the first of a block stands behind none of it
