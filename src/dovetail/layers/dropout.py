@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..recipe import layer
 from ..recipe.draws import Draws
-from .bits import dropout_mask
+from .noise import dropout_mask, normal_rows
 
 
 class Dropout(nn.Module):
@@ -68,8 +68,11 @@ class GaussianNoise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or x.is_meta:
             return x
-        noise = torch.randn_like(x) if self.draws is None else self.draws.normal(x, tuple(x.shape), self.purpose)
-        return torch.add(x, noise, alpha=self.deviation)
+        if self.draws is None:
+            noise = normal_rows(x, int(torch.randint(1 << 62, ())))
+        else:
+            noise = normal_rows(x, self.draws.key(self.purpose), self.draws.first)
+        return torch.add(x, noise.to(x.dtype), alpha=self.deviation)
 
     def extra_repr(self) -> str:
         return f"deviation={self.deviation}"

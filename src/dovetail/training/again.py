@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..layers.bits import dropout_mask
+from ..layers.noise import dropout_mask
 from ..optim.kronecker import Moments, kronecker_moments
 from ..optim.products import gauss_newton_product
 from ..optim.second_order import diagonal_curvature

@@ -1,4 +1,4 @@
-"""Dropout's masks: the kernel beside the form in PyTorch, and what a row's draws depend on."""
+"""Masks and noise: the kernels beside the forms in PyTorch, and what a row's draws depend on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 import dovetail as dt
 from dovetail.kernels import library
-from dovetail.layers.bits import dropout_mask
+from dovetail.layers.noise import dropout_mask, normal_rows
 from dovetail.recipe.draws import Draws
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -81,3 +81,33 @@ def test_the_gradient_goes_where_the_values_went() -> None:
     y = one()(x)
     y.sum().backward()
     assert torch.equal(y, x * x.grad)
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 7), (2, 3, 5000), (300, 3, 70), (0, 4), (4, 0)])
+def test_both_forms_draw_the_same_noise(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOVETAIL_KERNELS", "torch")
+    plain = normal_rows(torch.empty(shape), 12, 3)
+    monkeypatch.setenv("DOVETAIL_KERNELS", "c")
+    assert library("normal") is not None
+    torch.testing.assert_close(normal_rows(torch.empty(shape), 12, 3), plain, atol=0, rtol=2e-6)
+
+
+@pytest.mark.parametrize("key", range(3))
+def test_noise_is_normal(key: int) -> None:
+    noise = normal_rows(torch.empty(2000, 1000), key).double()
+    n = noise.numel()
+    moments = [(noise, 0, 1), (noise**2, 1, 2), (noise**3, 0, 15), (noise**4, 3, 96)]
+    moments += [(noise[:, 1:] * noise[:, :-1], 0, 1), (noise[1:] * noise[:-1], 0, 1)]
+    for values, mean, variance in moments:
+        assert abs(float(values.mean()) - mean) < 5 * math.sqrt(variance / n)
+    places = torch.linspace(-4, 4, 33, dtype=torch.float64)
+    below = torch.searchsorted(noise.flatten().sort().values, places) / n
+    assert float((below - torch.special.ndtr(places)).abs().max()) < 2 / math.sqrt(n)  # Kolmogorov's, 1 in 1000
+
+
+def test_rows_of_noise_have_what_their_number_tells() -> None:
+    whole = normal_rows(torch.empty(8, 500), 1)
+    for first in (0, 3, 6):
+        assert torch.equal(normal_rows(torch.empty(2, 500), 1, first), whole[first : first + 2])
+    assert torch.equal(normal_rows(torch.empty(8, 301), 1), whole[:, :301])
+    assert not torch.equal(normal_rows(torch.empty(8, 500), 2), whole)
