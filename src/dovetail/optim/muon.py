@@ -80,8 +80,8 @@ def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     x = x.T if tall else x
     x = x / x.norm().clamp(min=1e-7)
     for _ in range(rounds):
-        square = x @ x.T
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        square = x @ x.T  # factors apart from the products: PyTorch's `addmm` is slow with them in bfloat16
+        x = (square @ square).mul_(c).add_(square, alpha=b).mm(x).add_(x, alpha=a)
     return (x.T if tall else x).to(matrix.dtype)
 
 
