@@ -75,6 +75,7 @@ def main() -> int:
     spent = steps()
     report(f"step, ms: {spent}; DropConnect's is {spent['dropconnect'] / spent['dropout']:.2f} of dropout's")
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in options.names}
+    results: dict[str, dict[str, Any]] = {}
     for seed in range(options.seeds):
         for name in options.names:
             with tempfile.TemporaryDirectory() as folder:
@@ -84,16 +85,16 @@ def main() -> int:
                 found = {"error": figures["error"], "loss": figures["loss"], "seconds": run.result["seconds"]}
                 runs[name].append(found)
             report(f"{name}, seed {seed}: {found}")
-    results = {name: summary(runs[name]) for name in options.names}
+            results = {name: summary(done) for name, done in runs.items() if done}
+            if options.json:  # after every run, since all take long
+                here = machine(get_num_threads())
+                about = {"benchmark": "regularization", "machine": here, "milliseconds": spent, "results": results}
+                write_json(options.json, about)
     rows = [
         [name, f"{100 * r['mean']:.2f} +- {100 * r['deviation']:.2f}", f"{r['seconds']:.0f}"]
         for name, r in results.items()
     ]
     print(table(["784-800-800-10", "error, %", "seconds"], rows))
-    if options.json:
-        here = machine(get_num_threads())
-        about = {"benchmark": "regularization", "machine": here, "milliseconds": spent, "results": results}
-        write_json(options.json, about)
     return 0
 
 

@@ -66,11 +66,12 @@ class Segmented(nn.Module):
         left = frames * self.step + (window - self.step) / 2 - pad  # where the columns begin that a frame stands for
         share = ((left + self.step).minimum(end) - left.maximum(begin)).clamp(min=0) / self.step
         inside = (frames >= 0) & (frames < features.lengths[owners, None])
-        places = (features.lengths.cumsum(0) - features.lengths)[owners, None] + frames.where(inside, 0)
         if self.trunk is None:
             inside &= share > 0
-        rows = features.values.index_select(0, places.flatten()).view(*places.shape, *self.shape)
-        images = rows.where(inside[..., None, None], 0.0).permute(0, 2, 3, 1)
+        values = torch.cat([features.values, features.values.new_zeros(1, *features.values.shape[1:])])
+        starts = (features.lengths.cumsum(0) - features.lengths)[owners, None]
+        places = (starts + frames).where(inside, len(values) - 1)  # nothing is what the last row has
+        images = values.index_select(0, places.flatten()).view(*places.shape, *self.shape).permute(0, 2, 3, 1)
         if self.trunk is None:
             return images
         own = share.to(images.dtype)[:, None, None].expand(-1, 1, self.shape[1], -1)
