@@ -21,11 +21,13 @@ from torch import get_num_threads
 import dovetail as dt
 
 HARD = ["gap=[-6, 2]", "broken=0.3", "slant=0.25", "size=6000", "test=2000"]
+RULE = ["rule=adamw", "rate.cosine=2e-3"]  # the same for both, by which they were measured
 FORMS = {"joint": "true", "separate": "false"}
 
 
 def measure(form: str, seed: int, epochs: int) -> dict[str, Any]:
     words = [f"data.digit_strings.{word}" for word in [*HARD, f"root={data_folder() / 'mnist'}"]]
+    words += [f"optimizer.{word}" for word in RULE]
     words += [f"objective.automaton.joint={FORMS[form]}", f"seed={seed}", f"epochs={epochs}"]
     with tempfile.TemporaryDirectory() as folder:
         run = dt.train("reader-segments", *words, run=f"{folder}/run")

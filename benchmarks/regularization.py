@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from contestants.common import data_folder
 from harness import machine, report, table, write_json
-from torch import get_num_threads
+from torch import get_num_threads, nn
 from torch.nn.functional import cross_entropy
 
 import dovetail as dt
+from dovetail.layers.dropout import Dropout
 
 UNITS = 800
 NETWORKS = {
@@ -37,13 +38,19 @@ NETWORKS = {
 
 
 def steps(rounds: int = 60) -> dict[str, float]:
-    """The median milliseconds of a training step of 128 random digits, the three networks taking turns."""
+    """The median milliseconds of a training step of 128 random digits, the networks taking turns; with dropout twice,
+    by PyTorch's own module, too."""
     images, classes = torch.randn(128, 784), torch.randint(10, (128,))
     work = {}
     for name, specs in NETWORKS.items():
         chain = [spec.replace(units=10) if spec.options.get("units") == "outputs" else spec for spec in specs]
-        network = dt.build(chain, images)
-        work[name] = (network, torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True, fused=True))
+        networks = {name: dt.build(chain, images)}
+        if name == "dropout":
+            layers = (nn.Dropout(0.5) if isinstance(m, Dropout) else m for m in dt.build(chain, images))
+            networks["PyTorch's dropout"] = nn.Sequential(*layers)
+        for own, network in networks.items():
+            optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True, fused=True)
+            work[own] = (network, optimizer)
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):
         for name, (network, optimizer) in work.items():
