@@ -10,7 +10,7 @@ from dovetail.optim import Muon
 from dovetail.optim.muon import orthogonal
 
 
-@pytest.mark.parametrize("shape", [(20, 50), (50, 20), (30, 30), (20, 100), (100, 20)])
+@pytest.mark.parametrize("shape", [(20, 50), (50, 20), (30, 30), (20, 160), (160, 20)])
 def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     matrix = torch.randn(shape)

@@ -14,7 +14,7 @@ from .foreach import Foreach, Groups, Tensors
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at 0: singular values from 0.002 up come near 1 in five rounds
-_WIDE = 4  # times as wide as high: then X X^T is so small that rounds of it alone are faster
+_WIDE = 8  # times as wide as high: then X X^T is so small that rounds of it alone are faster
 
 
 class Muon(Foreach):
@@ -71,7 +71,7 @@ def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
         X <- a X + (b A + c A^2) X   with A = X X^T, from X = matrix / |matrix|
 
     Every singular value comes near 1 (0.7 to 1.2 after five rounds), in bfloat16, which is fast and enough; of matrices
-    four times as wide as high in their own type, by X X^T.
+    eight times as wide as high in their own type, by X X^T.
 
     >>> torch.linalg.svdvals(orthogonal(torch.diag(torch.tensor([3.0, 1.0, 0.1])))).round(decimals=0)
     tensor([1., 1., 1.])
