@@ -21,6 +21,16 @@ def test_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     assert float(torch.cosine_similarity(orthogonal(matrix).flatten(), (u @ v).flatten(), dim=0)) > 0.97
 
 
+@pytest.mark.parametrize("shape", [(4, 64), (64, 4), (6, 9)])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_steps_keep_the_type(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    step = orthogonal(torch.randn(shape).to(dtype))
+    assert step.dtype == dtype
+    values = torch.linalg.svdvals(step.double())
+    assert 0.6 < float(values.min()) < float(values.max()) < 1.3
+
+
 def walk(optimizer: torch.optim.Optimizer, w: Tensor, steps: int = 10) -> Tensor:
     torch.manual_seed(1)
     a, b = torch.randn(40, w.shape[0]), torch.randn(40, w.flatten(1).shape[1])

@@ -57,10 +57,10 @@ void last(float* w, const float* g, const float* newest, float* behind, float k,
 extern "C" {
 
 // places: w, g, newest and old of each tensor. newest += g^2, from k on where a block begins;
-// w -= rate g / sqrt(newest + share old);   old = g^2 if it keeps the squares
+// w -= rate g / sqrt(newest + share old);   old = g^2 if it keeps the squares, which the first of a block never does
 void local_adagrad_step(float* const* places, const int64_t* counts, int64_t tensors, int64_t begins, int64_t keeps,
                         float k, float share, float rate) {
-  const auto form = begins ? (keeps ? step<true, true> : step<true, false>) : keeps ? step<false, true> : step<false, false>;
+  const auto form = begins ? step<true, false> : keeps ? step<false, true> : step<false, false>;
   by_chunks(counts, tensors, [=](int64_t n, int64_t begin, int64_t end) {
     float* const* at = places + 4 * n;
     form(at[0], at[1], at[2], at[3], {k, share, rate}, begin, end);

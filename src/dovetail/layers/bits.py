@@ -5,10 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..recipe.draws import mix
+from ..recipe.draws import Draws, mix
 
 WORD, DIGITS = 64, 16
 GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # SplitMix64's
+
+
+def beginning(draws: Draws | None, purpose: str) -> tuple[int, int]:
+    """The key of a layer's draws and the number of its first row; outside a system the global generator draws a key."""
+    return (int(torch.randint(1 << 62, ())), 0) if draws is None else (draws.key(purpose), draws.first)
 
 
 def share_of(keep: float) -> int:

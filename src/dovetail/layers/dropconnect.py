@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..recipe import layer
 from ..recipe.draws import Draws
 from ..recipe.spec import InitSpec, Size
-from .bits import WORD
+from .bits import WORD, beginning
 from .initialization import initialize
 from .masked import draw_mask, masked_product
 
@@ -51,10 +51,7 @@ class DropConnect(nn.Linear):
 
     def masked(self, x: Tensor) -> Tensor:
         """The sums over the connections that are kept, divided by `keep`."""
-        if self.draws is None:
-            key, first = int(torch.randint(1 << 62, ())), 0
-        else:
-            key, first = self.draws.key(self.purpose), self.draws.first
+        key, first = beginning(self.draws, self.purpose)
         ones = [] if self.bias is None else [x.new_ones(len(x), 1)]
         biases = [] if self.bias is None else [self.bias.unsqueeze(1)]
         words = -(-(self.in_features + len(ones)) // WORD)

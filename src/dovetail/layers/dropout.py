@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..recipe import layer
 from ..recipe.draws import Draws
+from .bits import beginning
 from .noise import dropout_mask, normal_rows
 
 
@@ -30,9 +31,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.keep == 1 or x.is_meta:
             return x
-        if self.draws is None:
-            return x * dropout_mask(x, self.keep, int(torch.randint(1 << 62, ())))
-        return x * dropout_mask(x, self.keep, self.draws.key(self.purpose), self.draws.first)
+        return x * dropout_mask(x, self.keep, *beginning(self.draws, self.purpose))
 
     def extra_repr(self) -> str:
         return f"keep={self.keep}"
@@ -68,10 +67,7 @@ class GaussianNoise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or x.is_meta:
             return x
-        if self.draws is None:
-            noise = normal_rows(x, int(torch.randint(1 << 62, ())))
-        else:
-            noise = normal_rows(x, self.draws.key(self.purpose), self.draws.first)
+        noise = normal_rows(x, *beginning(self.draws, self.purpose))
         return torch.add(x, noise.to(x.dtype), alpha=self.deviation)
 
     def extra_repr(self) -> str:

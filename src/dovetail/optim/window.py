@@ -38,14 +38,17 @@ class LocalAdagrad(Foreach):
         window, place = group["window"], t % group["window"]
         k, rate = float(group["k"]), float(group["lr"])
         newest = self.remembered(parameters, "newest", k)  # k + the squares of this block
-        if group["exact"] and (place + 1 == window or t == 0):  # at first, so that it is known what is remembered
-            blocks = [self.remembered(parameters, f"square{before}") for before in range(window - 1)]
-        if group["exact"] and place + 1 == window:
-            last_step((parameters, gradients, newest, *blocks), k, rate)
-            return
-        share, keeps = 1.0, place > 0  # the first of a block stands behind none of it
         if group["exact"]:
-            old = self.remembered(parameters, f"square{place}")
+            if place + 1 == window or t == 0:  # at first, so that it is known what is remembered
+                squares = [self.remembered(parameters, f"square{before}") for before in range(window - 1)]
+            if place + 1 == window:
+                last_step((parameters, gradients, newest, *squares), k, rate)
+                return
+            old, share, keeps = (
+                self.remembered(parameters, f"square{place}"),
+                1.0,
+                place > 0,
+            )  # the first is behind none
         else:
             old, share, keeps = self.remembered(parameters, "before"), 1 - (place + 1) / window, False
             if place == 0:
