@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from .alone import ranked, total
 from .automaton import Automaton
-from .structure import EPSILON, Structure
+from .structure import EPSILON, Indices, Structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +47,8 @@ class Spelling:
         return [[[int(self.label[arc]) for arc in path.arcs] for path in paths] for paths in found]
 
 
-def spellings(cuts: Tensor, pieces: Tensor, ends: Tensor, languages: Automaton | Sequence[Automaton]) -> Spelling:
-    """All ways to name the pieces of lines that a language reads, one language for all lines or one for each.
+def spellings(cuts: Tensor, pieces: Tensor, ends: Tensor, language: Automaton) -> Spelling:
+    """All ways to name the pieces of lines that a language reads, one language for all lines or N side by side.
 
     Shapes: cuts (pieces, 2) from which cut of its line to which each piece goes, pieces (N,) of each line, ends (N,)
     the last cut of each. Languages read a label with every arc. LeCun et al. (1998), Gradient-based learning applied
@@ -57,37 +56,42 @@ def spellings(cuts: Tensor, pieces: Tensor, ends: Tensor, languages: Automaton |
 
     >>> from dovetail.automata.builders import string
     >>> cuts = torch.tensor([[0, 1], [1, 2], [0, 2]])
-    >>> two = spellings(cuts, torch.tensor([3]), torch.tensor([2]), [string([1, 0])])
+    >>> two = spellings(cuts, torch.tensor([3]), torch.tensor([2]), string([1, 0]))
     >>> two.best(torch.zeros(3, 2))
     [[(0, 1), (1, 0)]]
     """
-    given = [languages] if isinstance(languages, Automaton) else list(languages)
-    each = np.zeros(len(ends), np.int64) if isinstance(languages, Automaton) else np.arange(len(ends))
-    arcs, states = (np.array([getattr(one, name) for one in given]) for name in ("arcs", "states"))
-    owner = np.repeat(np.arange(len(ends)), pieces.numpy())  # the line of each piece
-    own = arcs[each[owner]]
+    read = language.structure
+    assert EPSILON not in read.input, "languages read a label with every arc"
+    lines = len(ends)
+    which = np.arange(lines) if read.count == lines else np.zeros(lines, np.int64)  # the language of each line
+    sizes, arcs = np.diff(read.firsts)[which], np.bincount(read.owners[read.source], minlength=read.count)
+    begins = np.concatenate([[0], np.cumsum((ends.numpy() + 1) * sizes)])
+    owner = np.repeat(np.arange(lines), pieces.numpy())  # the line of each piece
+    own = arcs[which[owner]]
     piece = np.repeat(np.arange(len(owner)), own)
-    first = np.concatenate([[0], np.cumsum(arcs)])[each[owner]]  # of its line's language
-    arc = np.arange(own.sum()) - np.repeat(np.cumsum(own) - own, own) + np.repeat(first, own)
-    sizes = (ends.numpy() + 1) * states[each]
-    begins = np.concatenate([[0], np.cumsum(sizes)])
+    arc = np.argsort(read.owners[read.source], kind="stable")[_runs((np.cumsum(arcs) - arcs)[which[owner]], own)]
     line = owner[piece]
-    names = ("source", "target", "input")
-    columns = [np.concatenate([getattr(one.structure, name) for one in given]) for name in names]
-    assert EPSILON not in columns[2], "languages read a label with every arc"
-    width, from_, to = states[each[line]], cuts[:, 0].numpy()[piece], cuts[:, 1].numpy()[piece]
-    source = begins[line] + from_ * width + columns[0][arc]
-    target = begins[line] + to * width + columns[1][arc]
+    width, base = sizes[line], begins[line] - read.firsts[which[line]]
+    source = base + cuts[:, 0].numpy()[piece] * width + read.source[arc]
+    target = base + cuts[:, 1].numpy()[piece] * width + read.target[arc]
     free = np.full(len(arc), EPSILON)
     structure = Structure(int(begins[-1]), source, target, free, free, begins)
-    weights = torch.cat([one.weight for one in given])
-    start, final = torch.full((int(begins[-1]),), -torch.inf), torch.full((int(begins[-1]),), -torch.inf)
-    for n, which in enumerate(each.tolist()):
-        language = given[which]
-        start[begins[n] : begins[n] + language.states] = language.start
-        final[begins[n + 1] - language.states : begins[n + 1]] = language.final
-    labels = torch.from_numpy(columns[2][arc])
-    return Spelling(structure, torch.from_numpy(piece), labels, weights[torch.from_numpy(arc)], start, final)
+    start, final = language.start.new_full((2, structure.states), -torch.inf)
+    states = _runs(read.firsts[which], sizes)
+    start[_runs(begins[:-1], sizes)] = language.start[states]  # at the first cut
+    final[_runs(begins[1:] - sizes, sizes)] = language.final[states]  # at the last
+    weight, labels = language.weight[torch.from_numpy(arc)], torch.from_numpy(read.input[arc])
+    return Spelling(structure, torch.from_numpy(piece), labels, weight, start, final)
+
+
+def _runs(firsts: Indices, lengths: Indices) -> Indices:
+    """From each first on so many numbers, one run behind another.
+
+    >>> _runs(np.array([5, 0]), np.array([2, 3]))
+    array([5, 6, 0, 1, 2])
+    """
+    found: Indices = np.arange(lengths.sum()) + np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths)
+    return found
 
 
 def anything(labels: int) -> Automaton:

@@ -52,9 +52,9 @@ class Structure:
         output: Sequence[int] | Indices | None = None,
     ) -> Structure:
         """One automaton; outputs are as inputs unless given."""
-        read = _whole(input)
-        written = read if output is None else _whole(output)
-        ends = _whole(source), _whole(target)
+        read = whole(input)
+        written = read if output is None else whole(output)
+        ends = whole(source), whole(target)
         return cls(states, *ends, read, written, np.array([0, states], np.int64))
 
     @classmethod
@@ -137,7 +137,7 @@ class Incoming:
     label: Indices  # (arcs,)
 
 
-def _whole(numbers: Sequence[int] | Indices) -> Indices:
+def whole(numbers: Sequence[int] | Indices) -> Indices:
     found = np.asarray(numbers)
     if found.size and found.dtype.kind not in "iu":
         first = found.reshape(-1)[0].item()

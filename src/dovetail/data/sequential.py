@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..recipe.sequences import Sequences
+from ..recipe.sequences import Sequences, runs
 from .source import PARTS, Examples
 
 
@@ -26,8 +26,7 @@ class Ragged:
     def take(self, indices: Tensor) -> Sequences:
         """Some of the sequences, in the order asked for."""
         lengths = self.lengths.index_select(0, indices)
-        shifts = self.starts.index_select(0, indices) - (lengths.cumsum(0) - lengths)
-        rows = torch.arange(int(lengths.sum())) + torch.repeat_interleave(shifts, lengths)
+        rows = runs(self.starts.index_select(0, indices), lengths)
         return Sequences(self.rows.index_select(0, rows), lengths)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -43,17 +42,12 @@ class Segmented(nn.Module):
 
     def cut(self, x: Sequences) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The cuts and the columns (pieces, 2) of all pieces, how many there are of each line, and its last cut."""
-        ink, brightest = x.values.float().sum(1).cpu().numpy(), x.values.float().amax(1).cpu().numpy()
-        cuts, columns, start = [], [], 0
-        for length in x.lengths.tolist():
-            line = slice(start, start + length)
-            places = cuts_of(ink[line], float(brightest[line].max(initial=0.0)), self.apart, self.wide)
-            cuts.append(pairs_of(places, self.most, self.width))
-            columns.append(places[cuts[-1]])
-            start += length
-        pieces, ends = torch.tensor([len(pairs) for pairs in cuts]), [int(pairs.max()) for pairs in cuts]
-        all_cuts, all_columns = (torch.from_numpy(np.concatenate(parts)) for parts in (cuts, columns))
-        return all_cuts, all_columns, pieces, torch.tensor(ends)
+        ink, bright = x.having(x.values.float().sum(1)).padded(), x.having(x.values.float().amax(1)).padded()
+        lines = ink.cpu().numpy(), bright.cpu().numpy(), x.lengths.cpu().numpy()
+        places, counts = cuts_of(*lines, self.apart, self.wide)
+        cuts, columns, pieces = pairs_of(places, counts, self.most, self.width)
+        whole = torch.from_numpy
+        return whole(cuts), whole(columns), whole(pieces), whole(counts - 1)
 
     def images(self, features: Sequences, columns: Tensor, owners: Tensor) -> Tensor:
         """(pieces, C, H, frames): a piece's frames in the middle; beside them nothing or, with a trunk, what is there

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..recipe import layer
 from ..recipe.build import build_and_push, push, shape_text
-from ..recipe.sequences import Sequences
+from ..recipe.sequences import Sequences, rounded, runs
 from ..recipe.spec import Layers, sees_time
 
 WIDEST = 1024  # columns that a network may need to see at once
@@ -26,14 +26,23 @@ class Swept(nn.Module):
         self.body, self.window, self.step, self.pad = body, window, step, pad
 
     def forward(self, x: Sequences) -> Sequences:
-        """Beyond a line's end there is nothing written, 0, however long the others are."""
-        lines = nn.functional.pad(x.padded().transpose(1, 2), (self.pad, self.pad))
-        output = self.body(lines[:, None])  # (N, C, H, T)
-        return Sequences.of(output.flatten(1, 2).transpose(1, 2), self.frames(x.lengths))
+        """All lines lie in one row, `pad` columns with nothing written, 0, before and behind each.
+
+        The row's width is rounded: convolutions prepare themselves for every new one.
+        """
+        wide = torch.div(x.lengths + self.pad + self.step - 1, self.step, rounding_mode="floor") * self.step
+        starts, frames = wide.cumsum(0) - wide, self.frames(x.lengths)
+        width = max(int(wide.sum()) + self.pad, self.window)
+        row = x.values.new_zeros(rounded(width), x.values.shape[1])
+        row = row.index_copy(0, runs(starts + self.pad, x.lengths), x.values)
+        output = self.body(row.T[None, None])[0].permute(2, 0, 1)  # (T, C, H)
+        seen = output.index_select(0, runs(torch.div(starts, self.step, rounding_mode="floor"), frames))
+        return Sequences(seen.flatten(1), frames)
 
     def frames(self, lengths: Tensor) -> Tensor:
         """How many frames lines of such lengths have."""
-        return torch.div(lengths + 2 * self.pad - self.window, self.step, rounding_mode="floor") + 1
+        frames = torch.div(lengths + 2 * self.pad - self.window, self.step, rounding_mode="floor") + 1
+        return frames.clamp(min=0)
 
     def specimen(self, x: Sequences) -> Sequences:
         columns = max(x.longest + 2 * self.pad, self.window)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..automata import Automaton, Symbols, beside, best_paths, ctc_sum, n_best, path_sum
-from ..automata.builders import alignments, repeats, string
+from ..automata.builders import alignments, repeats
+from ..automata.builders import strings as of_strings
 from ..automata.builders.expression import smallest
 from ..automata.builders.grammar import grammar as of_grammar
 from ..automata.builders.lexicon import lexicon as of_lexicon
@@ -88,8 +89,8 @@ class Recognizer(Reading):
         frames = self._wide(output)
         own = self.language.score(strings, frames.values) if self.language else 0.0
         if isinstance(frames, Lattice):
-            spelled = self._spellings(frames, [string(one) for one in strings]).total(frames.values)
-            return _share(spelled + own, self._any(frames).total(frames.values))
+            spelled = self._spellings(frames, of_strings(strings)).total(frames.values)
+            return _share(spelled + own, self._total(frames))
         rows = frames.padded()
         if self.blank is not None:
             spelled = ctc_sum(rows, strings, frames.lengths, self.blank)
@@ -119,7 +120,7 @@ class Recognizer(Reading):
         """(pieces, labels): how probable it is that a piece is a character, and this one."""
         scores = self._wide(lattice).values.detach().requires_grad_()
         with torch.enable_grad():
-            total = self._any(lattice).total(scores)
+            total = self._total(lattice.having(scores))
             found: Tensor = torch.autograd.grad(total.sum(), scores)[0]
         return found
 
@@ -134,14 +135,21 @@ class Recognizer(Reading):
             strings = [[path.outputs for path in paths] for paths in found]
         return [[list(one) for one in dict.fromkeys(map(tuple, each))] for each in strings]
 
+    def _total(self, lattice: Any) -> Tensor:
+        """(N,): log of the sum over all strings that may come."""
+        if self.language is not None:
+            return self._any(lattice).total(lattice.values)
+        named = lattice.values[:, : self.labels].logsumexp(1, keepdim=True)  # where any name may stand, one arc a piece
+        return self._spellings(lattice, anything(1)).total(named)
+
     def _any(self, lattice: Lattice) -> Spelling:
         """All strings that may come."""
         like = lattice.values.new_empty(0, device="cpu")  # where lattices are built
         language = self.language.weighted(like) if self.language else anything(self.labels)
         return self._spellings(lattice, language)
 
-    def _spellings(self, lattice: Lattice, languages: Automaton | list[Automaton]) -> Spelling:
-        return spellings(lattice.cuts.cpu(), lattice.lengths.cpu(), lattice.ends.cpu(), languages)
+    def _spellings(self, lattice: Lattice, language: Automaton) -> Spelling:
+        return spellings(lattice.cuts.cpu(), lattice.lengths.cpu(), lattice.ends.cpu(), language)
 
     def _wide(self, output: Any) -> Any:
         values = output.values.to(wide(output.values))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .errors import DovetailError, RecipeError
 from .place import Place
-from .sequences import Sequences
+from .sequences import Sequences, rounded
 from .spec import Spec
 
 
@@ -76,7 +76,7 @@ def through(module: Callable[[Any], Any], x: Any) -> Any:
     if isinstance(x, Tensor):
         return module(x)
     if not getattr(module, "sees_time", False):
-        return x.having(module(x.values))
+        return x.having(_at_places(module, x.values))
     if not x.values.is_meta or not hasattr(module, "specimen"):
         return module(x)
     vars(module)["forward"] = module.specimen  # called as usual, so that those who watch its calls hear of this one
@@ -84,6 +84,20 @@ def through(module: Callable[[Any], Any], x: Any) -> Any:
         return module(x)
     finally:
         del vars(module)["forward"]
+
+
+def _at_places(module: Callable[[Any], Any], values: Tensor) -> Tensor:
+    """What a layer makes of each place as an example.
+
+    Batches have as many places as it comes, and on the CPU products in half precision prepare themselves for every new
+    size (2 of 6 ms for 1,400 rows of 900): they are given a rounded one.
+    """
+    few = rounded(len(values)) - len(values)
+    if type(module) is not nn.Linear or not few or values.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return module(values)  # type: ignore[no-any-return]
+    beyond = values.new_zeros(few, *values.shape[1:])
+    found: Tensor = module(torch.cat([values, beyond]))[: len(values)]
+    return found
 
 
 def chained(modules: Iterable[nn.Module], x: Any) -> nn.Sequential:

@@ -101,6 +101,26 @@ class Lattice(Sequences):
         return Lattice(self.values[own], self.lengths[rows], cuts=cuts, columns=columns, ends=self.ends[rows])
 
 
+def runs(starts: Tensor, lengths: Tensor) -> Tensor:
+    """From each start on so many whole numbers, one run behind another.
+
+    >>> runs(torch.tensor([5, 0]), torch.tensor([2, 3]))
+    tensor([5, 6, 0, 1, 2])
+    """
+    shifts = starts - (lengths.cumsum(0) - lengths)
+    return torch.arange(int(lengths.sum()), device=lengths.device) + torch.repeat_interleave(shifts, lengths)
+
+
+def rounded(size: int) -> int:
+    """Up to a size of which there are few, by a sixteenth at most; for what prepares itself for every new one.
+
+    >>> rounded(13), rounded(1001)
+    (13, 1024)
+    """
+    unit = 1 << max(size.bit_length() - 5, 0)
+    return -(-size // unit) * unit
+
+
 def values_of(x: Any) -> Any:
     """The tensor itself, or the values at all places of sequences."""
     return x.values if isinstance(x, Sequences) else x

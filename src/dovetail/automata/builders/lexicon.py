@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import torch
+
 from ..automaton import Arc, Automaton
-from ..structure import EPSILON
+from ..structure import EPSILON, Structure, whole
 
 
 def string(labels: Sequence[int]) -> Automaton:
@@ -14,7 +17,22 @@ def string(labels: Sequence[int]) -> Automaton:
     >>> string([3, 1, 4])
     Automaton(4 states, 3 arcs)
     """
-    return Automaton.of(len(labels) + 1, [(i, i + 1, label) for i, label in enumerate(labels)], final=len(labels))
+    return strings([labels])
+
+
+def strings(texts: Sequence[Sequence[int]]) -> Automaton:
+    """Side by side for each of several texts an automaton that reads it.
+
+    >>> strings([[3, 1, 4], [], [1]])
+    Automaton(3 side by side, 7 states, 4 arcs)
+    """
+    firsts = np.cumsum([0, *(len(text) + 1 for text in texts)])
+    source = np.delete(np.arange(firsts[-1]), firsts[1:] - 1)
+    labels = whole([label for text in texts for label in text])
+    start, final = torch.full((2, int(firsts[-1])), -torch.inf)
+    start[firsts[:-1]], final[firsts[1:] - 1] = 0.0, 0.0
+    structure = Structure(int(firsts[-1]), source, source + 1, labels, labels, firsts)
+    return Automaton(structure, torch.zeros(len(source)), start, final)
 
 
 def lexicon(
