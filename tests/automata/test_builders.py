@@ -28,7 +28,9 @@ from dovetail.automata import (
     total,
     write_openfst,
 )
-from dovetail.automata.builders import ctc, expression, grammar, lexicon, ngram, repeats, segmentation, string
+from dovetail.automata.builders import ctc, expression, grammar, lexicon, ngram, repeats, segmentation, string, strings
+from dovetail.automata.pieces import spellings
+from dovetail.automata.structure import Structure
 from dovetail.recipe.errors import UsageError
 
 LETTERS = Symbols("abc")
@@ -196,6 +198,35 @@ def test_ctc_is_pytorchs(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_repeats_are_all_ways_to_stretch_a_string() -> None:
     assert path_count(repeats([0, 1, 2]), torch.tensor([2, 3, 4, 9])).tolist() == [0, 1, 3, math.comb(8, 2)]
     assert ranked(string([2, 0, 2]))[0][0].labels == [2, 0, 2]
+
+
+def test_strings_side_by_side_are_each_its_own() -> None:
+    texts = [[2, 0, 2], [], [1]]
+    assert [paths[0].labels for paths in ranked(strings(texts))] == texts
+    assert strings([]).structure.count == 0
+
+
+def test_a_lattice_is_named_alike_by_languages_side_by_side_and_alone() -> None:
+    """Lines of different cuts and languages of different sizes, whose arcs lie in another order than the lines."""
+    cuts = torch.tensor([[0, 1], [1, 2], [0, 2], [0, 1], [0, 1], [1, 2], [2, 3], [0, 2]])
+    pieces, ends = torch.tensor([3, 1, 4]), torch.tensor([2, 1, 3])
+    languages = [expression("ab|b", LETTERS), string([2]), expression("c*", LETTERS)]
+    scores = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    together = spellings(cuts, pieces, ends, backwards(beside(languages))).total(scores)
+    parts = zip(torch.split(scores, pieces.tolist()), torch.split(cuts, pieces.tolist()), strict=True)
+    for n, (own_scores, own_cuts) in enumerate(parts):
+        alone = spellings(own_cuts, pieces[n : n + 1], ends[n : n + 1], languages[n]).total(own_scores)
+        torch.testing.assert_close(together[n], alone[0])
+    assert together.isfinite().all()
+
+
+def backwards(automaton: Automaton) -> Automaton:
+    """The same with its arcs in the opposite order."""
+    given = automaton.structure
+    turned = (part[::-1].copy() for part in (given.source, given.target, given.input, given.output))
+    return Automaton(
+        Structure(given.states, *turned, given.firsts), automaton.weight.flip(0), automaton.start, automaton.final
+    )
 
 
 @pytest.mark.parametrize("seed", range(40))

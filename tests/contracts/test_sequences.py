@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import dovetail as dt
 from dovetail.layers.heads import main_of
-from dovetail.recipe.build import build_and_push
+from dovetail.recipe.build import build_and_push, chained
 from dovetail.recipe.facts import Field
 from dovetail.recipe.sequences import Lattice, Sequences, cut
 from dovetail.recipe.spec import Spec
@@ -227,3 +227,20 @@ def test_a_sweep_refuses_what_would_look_beyond_a_line() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             built(dt.sweep(layers), Sequences(example((6,), 8), LENGTHS))
+
+
+def test_products_in_half_precision_are_given_rounded_numbers_of_places() -> None:
+    torch.manual_seed(0)
+    x = Sequences(torch.randn(1001, 6), torch.tensor([1000, 1]))
+    network = chained([nn.Linear(6, 3)], x)
+    seen = []
+    network[0].register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    plain = network(x).values
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = network(x).values
+        expected = network[0](x.values)
+    assert seen == [1001, 1024, 1001]
+    assert torch.equal(rounded, expected)
+    torch.testing.assert_close(rounded.float(), plain, atol=0.05, rtol=0.05)
+    slopes = [torch.autograd.grad(values.float().square().sum(), network[0].weight)[0] for values in (plain, rounded)]
+    torch.testing.assert_close(*slopes, atol=1, rtol=0.05)

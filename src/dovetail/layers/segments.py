@@ -110,5 +110,5 @@ def segments(
     height = x.values.shape[1]
     if layers is None:
         return Segmented((1, height), most, width, apart, wide, None)
-    trunk, shape = swept(layers, height, ".segments")
+    trunk, shape = swept(layers, height, ".segments.layers")
     return Segmented(shape, most, width, apart, wide, trunk)
