@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from commands import dovetail
 
 import dovetail as dt
 from dovetail.recipe.errors import UsageError
-from dovetail.timing.batches import sizes_of
+from dovetail.timing.batches import BatchTime, BatchTimes, sizes_of
 
 WORDS = ["softmax-regression", "data=digits"]
 
@@ -78,3 +79,26 @@ def test_the_command() -> None:
     assert [word for word in first if not word.startswith("-")] == ["batch", "32", "64", "soonest:"]
     assert dovetail("time", *WORDS, "--to", "0.5").err.startswith("--to is an error to come to at several batch sizes")
     assert len(dovetail("time", *WORDS, "--batch", "8", "--json").json["sizes"]) == 1
+
+
+def test_the_curves_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from dovetail.report.batches import draw_batches
+
+    said = dovetail(
+        "time", *WORDS, "epochs=1", "--batch", "32..64", "--to", "0.5", "--picture", str(tmp_path / "b.png")
+    )
+    assert f"wrote {tmp_path / 'b.png'}" in said.err
+    sizes = [BatchTime(8, 1.0, 8000.0, True, 2.0, 1.0, 0.01), BatchTime(16, 1.5, 10000.0, False, 9.0, 3.0, 0.05)]
+    drawn = [BatchTimes(sizes, None, "test"), BatchTimes(sizes[:1], 0.02, "test"), BatchTimes(sizes, 0.02, "test")]
+    pictures = [draw_batches(times, tmp_path / f"{n}.png").read_bytes() for n, times in enumerate(drawn)]
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert len(set(pictures)) == 3
+
+
+def test_a_picture_that_cannot_be_written_is_told_before_anything_is_timed(tmp_path: Path) -> None:
+    for name in ("curve.pdf", "nowhere/curve.png"):
+        said = dovetail("time", *WORDS, "--batch", "8", "--picture", str(tmp_path / name))
+        assert said.err == f"--picture {tmp_path / name}: expected a file NAME.png in a folder that exists\n"
+        assert not said.out
+    assert dovetail("time", *WORDS, "--picture", "a.png").err.startswith("--picture draws curves by batch size; give")
