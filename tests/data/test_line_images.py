@@ -109,6 +109,14 @@ def test_lines_on_light_ground_are_warned_of_and_inverted(reader: Any, tmp_path:
     assert dovetail("predict", reader.path, tmp_path / "light" / "0.png", "--invert").json["text"] == dark["text"]
 
 
+def test_a_flat_image_is_no_line(reader: Any, tmp_path: Path) -> None:
+    """At its height it would have so many columns that memory does not hold what the network makes of them."""
+    Image.new("L", (600, 1), 255).save(tmp_path / "flat.png")
+    said = dovetail("predict", reader.path, tmp_path / "flat.png")
+    assert said.err == (f"{tmp_path}/flat.png: 600x1 pixels would be 16,800 columns of 28; a line has at most 16,384\n")
+    assert said.code == 1
+
+
 def test_lines_are_answered_in_python(reader: Any) -> None:
     inputs, _, _ = reader.source.part("test").fetch(torch.arange(3))
     arrays = [one.numpy() for one in torch.split(inputs.values, inputs.lengths.tolist())]

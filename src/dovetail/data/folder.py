@@ -26,6 +26,7 @@ from .split import Share, split
 from .statistics import class_target
 
 MOST_PIXELS = 100_000_000
+MOST_COLUMNS = 16_384  # of a line of writing
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 _SAMPLE = 2000  # training images that the statistics are taken from
 
@@ -41,7 +42,8 @@ def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit) -> Tens
     """An image file as uint8 (C, H, W): EXIF rotation applied, transparency laid on black, at the size asked for; a
     width of 0 is what goes with the height.
 
-    Raises `DataError`, naming the file, where it is missing, broken, not an image, or larger than 100 megapixels.
+    Raises `DataError`, naming the file, where it is missing, broken, not an image, larger than 100 megapixels, or too
+    long a line.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -58,6 +60,9 @@ def read_image(path: Path, channels: int, size: Sequence[int], fit: Fit) -> Tens
                 turned = Image.alpha_composite(ground, turned)
             image: Any = turned.convert("L" if channels == 1 else "RGB")
             wide = (size[1] or max(1, round(image.width * size[0] / image.height)), size[0])
+            if not size[1] and wide[0] > MOST_COLUMNS:
+                told = f"{image.width}x{image.height} pixels would be {wide[0]:,} columns of {wide[1]}"
+                raise DataError(f"{path}: {told}; a line has at most {MOST_COLUMNS:,}")
             if image.size != wide:
                 image = fitted(image, wide, fit)
     except DataError:
