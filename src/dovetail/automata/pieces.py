@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .alone import ranked, total
 from .automaton import Automaton
-from .structure import EPSILON, Indices, Structure
+from .structure import EPSILON, Structure, runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def spellings(cuts: Tensor, pieces: Tensor, ends: Tensor, language: Automaton) -
     owner = np.repeat(np.arange(lines), pieces.numpy())  # the line of each piece
     own = arcs[which[owner]]
     piece = np.repeat(np.arange(len(owner)), own)
-    arc = np.argsort(read.owners[read.source], kind="stable")[_runs((np.cumsum(arcs) - arcs)[which[owner]], own)]
+    arc = np.argsort(read.owners[read.source], kind="stable")[runs((np.cumsum(arcs) - arcs)[which[owner]], own)]
     line = owner[piece]
     width, base = sizes[line], begins[line] - read.firsts[which[line]]
     source = base + cuts[:, 0].numpy()[piece] * width + read.source[arc]
@@ -77,21 +77,11 @@ def spellings(cuts: Tensor, pieces: Tensor, ends: Tensor, language: Automaton) -
     free = np.full(len(arc), EPSILON)
     structure = Structure(int(begins[-1]), source, target, free, free, begins)
     start, final = language.start.new_full((2, structure.states), -torch.inf)
-    states = _runs(read.firsts[which], sizes)
-    start[_runs(begins[:-1], sizes)] = language.start[states]  # at the first cut
-    final[_runs(begins[1:] - sizes, sizes)] = language.final[states]  # at the last
+    states = runs(read.firsts[which], sizes)
+    start[runs(begins[:-1], sizes)] = language.start[states]  # at the first cut
+    final[runs(begins[1:] - sizes, sizes)] = language.final[states]  # at the last
     weight, labels = language.weight[torch.from_numpy(arc)], torch.from_numpy(read.input[arc])
     return Spelling(structure, torch.from_numpy(piece), labels, weight, start, final)
-
-
-def _runs(firsts: Indices, lengths: Indices) -> Indices:
-    """From each first on so many numbers, one run behind another.
-
-    >>> _runs(np.array([5, 0]), np.array([2, 3]))
-    array([5, 6, 0, 1, 2])
-    """
-    found: Indices = np.arange(lengths.sum()) + np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths)
-    return found
 
 
 def anything(labels: int) -> Automaton:

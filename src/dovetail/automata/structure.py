@@ -147,15 +147,28 @@ def whole(numbers: Sequence[int] | Indices) -> Indices:
 
 def levels(states: int, source: Indices, target: Indices, what: str = "arcs") -> Indices:
     """(states,): how many arcs the longest way to each state has. Raises `UsageError` where there is a cycle."""
-    level, raised = np.zeros(states, np.int64), np.zeros(states, np.int64)
-    for _ in range(states + 1):
-        raised = level.copy()
-        np.maximum.at(raised, target, level[source] + 1)
-        if (raised == level).all():
-            return level
-        level, before = raised, level
-    cycle = _cycle(source, target, int(np.flatnonzero(raised != before)[0]))
-    raise UsageError(f"{what} form a cycle: {' -> '.join(map(str, cycle))}")
+    order, leaving = np.argsort(source, kind="stable"), np.bincount(source, minlength=states)
+    first, waiting = np.cumsum(leaving) - leaving, np.bincount(target, minlength=states)
+    level, known, reached, done = np.zeros(states, np.int64), 0, np.flatnonzero(waiting == 0), 0
+    while len(reached):  # a state's level is known when those of all before it are
+        level[reached] = known
+        led = target[order[runs(first[reached], leaving[reached])]]
+        np.subtract.at(waiting, led, 1)
+        known, done, reached = known + 1, done + len(reached), np.unique(led[waiting[led] == 0])
+    if done < states:
+        cycle = _cycle(source, target, int(np.flatnonzero(waiting)[0]))
+        raise UsageError(f"{what} form a cycle: {' -> '.join(map(str, cycle))}")
+    return level
+
+
+def runs(firsts: Indices, lengths: Indices) -> Indices:
+    """From each first on so many numbers, one run behind another.
+
+    >>> runs(np.array([5, 0]), np.array([2, 3]))
+    array([5, 6, 0, 1, 2])
+    """
+    found: Indices = np.arange(lengths.sum()) + np.repeat(firsts - (np.cumsum(lengths) - lengths), lengths)
+    return found
 
 
 def _cycle(source: Indices, target: Indices, state: int) -> list[int]:
