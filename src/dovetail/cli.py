@@ -209,7 +209,8 @@ def time_step(
         return
     if picture is not None and (picture.suffix != ".png" or not picture.parent.is_dir()):
         raise UsageError(f"--picture {picture}: expected a file NAME.png in a folder that exists")
-    sizes = timing.time_batches(recipe, *overrides or [], sizes=sizes_of(batch), to=to)
+    hear = None if to is None or as_json else say  # training takes its time
+    sizes = timing.time_batches(recipe, *overrides or [], sizes=sizes_of(batch), to=to, say=hear)
     print(json.dumps(sizes.plain()) if as_json else sizes)
     if picture is not None:
         from .report.batches import draw_batches

@@ -10,7 +10,8 @@ import pytest
 import torch
 from automata.enumeration import Language, language, random_lattice
 
-from dovetail.automata import EPSILON, Automaton, beside, path_count, total, write_openfst
+from dovetail.automata import EPSILON, Automaton, Symbols, beside, path_count, read_openfst, total, write_openfst
+from dovetail.automata.builders import grammar, lexicon
 from dovetail.automata.operations import (
     closure,
     compose,
@@ -186,13 +187,22 @@ WRONG: list[tuple[Callable[[], object], str]] = [
     (lambda: determinize(Automaton.of(2, [(0, 1, -1)], final=1)), "take remove_epsilon first"),
     (lambda: minimize(Automaton.of(3, [(0, 1, 0), (0, 2, 0)], final=[1, 2])), "take determinize first"),
     (lambda: remove_epsilon(Automaton.of(2, [(0, 1, -1), (1, 0, -1)], final=1)), "form a cycle: 0 -> 1 -> 0"),
-    (lambda: total(Automaton.of(2, [(0, 1, 0), (1, 0, 0)], final=1)), "form a cycle: 0 -> 1 -> 0"),
+    (lambda: total(Automaton.of(2, [(0, 1, 0), (1, 0, 0)], final=1)), "^arcs form a cycle: 0 -> 1 -> 0"),
     (
         lambda: determinize(
             Automaton.of(3, [(0, 1, 0), (0, 2, 0), (1, 1, 0, 1.0), (2, 2, 0, 2.0)], final=[1, 2]), "max", most=50
         ),
         "has not ended after 50 states, and may never",
     ),
+    (
+        lambda: determinize(
+            Automaton.of(3, [(0, 1, 0), (0, 2, 0), (1, 1, 0, 1.0), (2, 2, 0, 2.0)], final=[1, 2]), "max"
+        ),
+        "has not ended after 1,000 states, and may never",
+    ),
+    (lambda: lexicon([[1], [2]], [0.0]), "lexicon: 2 words and 1 scores"),
+    (lambda: grammar("[01]+", Symbols("01")), "takes rules by name, .*, not '.01.+'"),  # type: ignore[arg-type]
+    (lambda: read_openfst("lines.txt"), "line 1: states are numbers .and it is the text that is read, not a file's"),
     (
         lambda: compose(beside([ONE, ONE]), ONE),
         "compose takes one automaton with a score for each arc",

@@ -14,6 +14,7 @@ import dovetail as dt
 from dovetail.objectives import Objective
 from dovetail.objectives.make import make_objective
 from dovetail.recipe.check import check
+from dovetail.recipe.errors import RecipeError
 from dovetail.recipe.facts import Target
 from dovetail.recipe.language import plain, read_nodes, write
 from dovetail.recipe.sequences import Lattice, Sequences, cut
@@ -295,6 +296,20 @@ def test_words_that_are_not_in_the_lexicon_teach_nothing() -> None:
     objective = made(dt.crf(lexicon=True), TAGS)
     output = cut(output_of(3), slice(0, 1))
     assert float(objective.loss(output, Sequences(torch.tensor([1, 1]), torch.tensor([2]))).detach()) == 0
+
+
+def test_a_grammar_that_no_training_string_fits_is_told() -> None:
+    """Some may be strange to it, but where all that come first are, there is nothing to learn."""
+    objective: Any = made(dt.automaton(grammar={"all": "a|b{4}"}), TEXT)
+    a, other = (Sequences(torch.tensor([[label, 0, 1]]), torch.tensor([1])) for label in (0, 1))
+    frames = Sequences(torch.zeros(5, objective.width), torch.tensor([5]))
+    for target in (other,) * 19 + (a,) + (other,) * 40:
+        objective.loss(frames, target)
+    objective = made(dt.automaton(grammar={"all": "a|b{4}"}), TEXT)
+    for _ in range(19):
+        objective.loss(frames, other)
+    with pytest.raises(RecipeError, match="none of the first 20 training strings is one that it allows, as 'b'"):
+        objective.loss(frames, other)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,9 @@ def test_lines_of_another_height_keep_their_shape(tmp_path: Path) -> None:
         ("0.png\n", "texts.txt: line 1: expected the name of an image, a blank, what it says"),
         ("0.png 1\nmissing.png 12\n", "missing.png: cannot be read: No such file or directory"),
         ("texts.txt 12\n", "texts.txt: not an image that Pillow can read"),
+        ("0.png 1\n../0.png 12\n", "texts.txt: line 2: '../0.png' lies outside of the folder"),
+        ("/0.png 12\n", "texts.txt: line 1: '/0.png' lies outside of the folder"),
+        ("0.png 12\n1.png 3\n0.png 13\n", "texts.txt: line 3: '0.png' says '13', above '12'"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:

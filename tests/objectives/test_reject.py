@@ -8,8 +8,10 @@ import pytest
 import torch
 
 import dovetail as dt
-from dovetail.objectives.reject import BINS, HIGHEST, LOWEST, histogram, log_odds, shares, threshold
+from dovetail.objectives.make import make_objective
+from dovetail.objectives.reject import BINS, HIGHEST, LOWEST, Rejecting, histogram, log_odds, shares, threshold
 from dovetail.recipe.errors import RecipeError
+from dovetail.recipe.facts import Target
 
 
 def test_log_odds_are_exact_near_certainty() -> None:
@@ -48,6 +50,17 @@ def test_without_an_allowed_threshold_everything_is_rejected() -> None:
     counts[0, -1] = 5
     assert threshold(counts, 0.1) == HIGHEST
     assert shares(counts, HIGHEST) == (0, 0)
+
+
+def test_where_no_validation_answer_is_right_nothing_is_accepted() -> None:
+    rejecting = Rejecting(make_objective(dt.softmax(), Target("class", 2, ["a", "b"])))
+    unsure = torch.tensor([[0.1, 0.0], [0.0, 0.2]])
+    rejecting.settle(rejecting.measure(unsure, torch.tensor([1, 0])), 0.01)
+    assert [one["rejected"] for one in rejecting.describe(torch.tensor([[99.0, -99.0]]))] == [True]
+    told = rejecting.summary(rejecting.measure(unsure, torch.tensor([1, 0])))
+    assert (told["correct"], told["accepted_error"], told["reject"]) == (0, 0, 1)
+    rejecting.settle(rejecting.measure(unsure, torch.tensor([0, 0])), 0.5)
+    assert [one["rejected"] for one in rejecting.describe(torch.tensor([[99.0, -99.0]]))] == [False]
 
 
 def test_a_run_sets_the_threshold_and_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

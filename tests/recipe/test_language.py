@@ -129,3 +129,7 @@ def test_an_option_of_the_objective_may_be_named_alone() -> None:
     assert load("lenet", ["epochs=3"]).epochs == 3  # settings of the recipe come first
     with pytest.raises(RecipeError, match="unknown setting 'joint'"):
         load("lenet", ["joint=false"])
+    with pytest.raises(RecipeError, match=r"unknown setting 'smothing'\. Did you mean 'smoothing'\?"):
+        load("lenet", ["smothing=0.1"])
+    with pytest.raises(RecipeError, match=r"unknown setting 'qqq'\. Known: about, (?!.*smoothing)"):
+        load("lenet", ["qqq=1"])

@@ -75,6 +75,7 @@ def test_batches_beyond_the_data_are_left_out() -> None:
 def test_the_command() -> None:
     said = dovetail("time", *WORDS, "--batch", "32..64", "--to", "0.5")
     assert said.code == 0
+    assert [line.split(":")[0] for line in said.err.splitlines()] == ["batch 32", "batch 64"]
     first = [line.split()[0] for line in said.out.splitlines()]
     assert [word for word in first if not word.startswith("-")] == ["batch", "32", "64", "soonest:"]
     assert dovetail("time", *WORDS, "--to", "0.5").err.startswith("--to is an error to come to at several batch sizes")

@@ -98,7 +98,8 @@ class Structure:
         Raises `UsageError` where such arcs form a cycle, and names it.
         """
         free = self.input == EPSILON
-        return levels(self.states, self.source[free], self.target[free], "arcs without input")
+        what = "arcs" if free.all() else "arcs without input"
+        return levels(self.states, self.source[free], self.target[free], what)
 
     @cached_property
     def order(self) -> Indices:

@@ -35,12 +35,12 @@ def read_openfst(
             continue
         try:
             if len(words) <= 2:
-                state = number.setdefault(words[0], len(number))
+                state = number.setdefault(_state(words[0]), len(number))
                 final[state] = -float(words[1]) if len(words) == 2 else 0.0
                 continue
             if not 2 + labels <= len(words) <= 3 + labels:
                 raise UsageError(f"an arc has {2 + labels} or {3 + labels} words")
-            source, target = (number.setdefault(word, len(number)) for word in words[:2])
+            source, target = (number.setdefault(_state(word), len(number)) for word in words[:2])
             read = _label(words[2], inputs)
             written = read if acceptor else _label(words[3], outputs)
             arcs.append((source, target, read, written, -float(words[-1]) if len(words) == 3 + labels else 0.0))
@@ -86,6 +86,12 @@ def write_symbols(symbols: Symbols) -> str:
     ['<eps>', '0', 'a', '1', 'b', '2']
     """
     return "".join(f"{name}\t{label}\n" for label, name in enumerate(["<eps>", *symbols]))
+
+
+def _state(word: str) -> str:
+    if not word.isdecimal():
+        raise ValueError("states are numbers (and it is the text that is read, not a file's name)")
+    return word
 
 
 def _label(word: str, symbols: Symbols | None) -> int:

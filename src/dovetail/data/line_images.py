@@ -49,13 +49,17 @@ class LineImages(Source):
         return Facts(input, target, sizes(parts), mark, self.faults.messages), parts
 
     def _read(self) -> tuple[list[Tensor], list[str]]:
-        lines, texts = [], []
+        lines, texts, told = [], [], dict[str, str]()
         rows = [row for row in enumerate(read_text(self.file).split("\n"), 1) if row[1].strip()]
         for place, row in rows:
             name, _, text = row.strip().partition("\t") if "\t" in row else row.strip().partition(" ")
             try:
                 if not text.strip():
                     raise DataError(f"{self.file}: line {place}: expected the name of an image, a blank, what it says")
+                if Path(name).is_absolute() or ".." in Path(name).parts:
+                    raise DataError(f"{self.file}: line {place}: '{name}' lies outside of the folder")
+                if told.setdefault(name, text.strip()) != text.strip():
+                    raise DataError(f"{self.file}: line {place}: '{name}' says '{text.strip()}', above '{told[name]}'")
                 lines.append(line_of(self.folder / name, self.height))
                 texts.append(text.strip())
             except DataError as error:

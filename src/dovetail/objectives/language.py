@@ -40,6 +40,9 @@ class Language(nn.Module):
         owner, arc = (torch.tensor(one, dtype=torch.int64, device=like.device) for one in (owners, arcs))
         return read.index_add(0, owner, self.scores.to(like)[arc])
 
+    def reads(self, string: Sequence[int]) -> bool:
+        return self._walk(string) is not None
+
     def _walk(self, string: Sequence[int]) -> list[int] | None:
         """The arcs that read a string."""
         state, arcs = self._start, []

@@ -17,15 +17,17 @@ from ..automata.builders.lexicon import lexicon as of_lexicon
 from ..automata.operations import project
 from ..automata.pieces import Spelling, anything, anything_by_pairs, spellings
 from ..recipe import objective
+from ..recipe.errors import RecipeError
 from ..recipe.facts import Target
 from ..recipe.sequences import Lattice
 from ..recipe.spec import sees_time
 from .classification import wide
 from .language import Language, Spread
 from .objective import Objective
-from .strings import Reading
+from .strings import Reading, strings_of
 
 Rules = dict[str, str]
+_STRANGE = 20  # strings that the language does not read, one after the other from the first on
 _PATHS = 20  # looked at for each string wanted: several spell the same
 
 
@@ -51,6 +53,7 @@ class Recognizer(Reading):
         self.labels, self.blank, self.width = data.width, data.width if blank else None, data.width + blank
         symbols = Symbols(data.names)
         self.language: Language | None = None  # None: any string, a blank between labels that are alike
+        self.strange = 0  # training strings that the language does not read; of those before the first that it does
         self.spread: Spread | None = None
         with torch.device("cpu"):  # wherever the system is being built
             found: Automaton | None = None
@@ -68,7 +71,18 @@ class Recognizer(Reading):
                 self.spread = Spread(alignments(data.width, self.blank), self.language)
 
     def loss(self, output: Any, target: Any) -> Tensor:
+        if self.language is not None and self.strange >= 0:
+            self._require_some_read(strings_of(target))
         return super().loss(output, target) if self.joint else self._loss_of_pieces(output, target)
+
+    def _require_some_read(self, strings: list[list[int]]) -> None:
+        """Raise `RecipeError` where the language reads none of what training begins with: there is nothing to learn."""
+        assert self.language is not None
+        self.strange = -1 if any(map(self.language.reads, strings)) else self.strange + len(strings)
+        if self.strange >= _STRANGE:
+            one = self.spell(strings[0])
+            told = f"none of the first {self.strange} training strings is one that it allows, as '{one}'"
+            raise RecipeError(f"objective automaton: its grammar or lexicon: {told}")
 
     def _loss_of_pieces(self, output: Any, target: Any) -> Tensor:
         """(N,): each piece by itself, whether it is a character and which."""

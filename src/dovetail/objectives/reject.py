@@ -29,8 +29,10 @@ class Rejecting(Objective):
         self.register_buffer("threshold", torch.tensor(LOWEST, dtype=torch.float64))
 
     def settle(self, statistics: Statistics, rate: float) -> None:
-        """Set the threshold so that of the examples the statistics are of at most the rate is wrong and accepted."""
-        self.threshold.fill_(threshold(statistics["sureness"], rate))
+        """Set the threshold so that of the examples the statistics are of at most the rate is wrong and accepted; where
+        none is right, nothing is accepted, however sure."""
+        counts = statistics["sureness"]
+        self.threshold.fill_(threshold(counts, rate) if counts[1].any() else torch.inf)
 
     def loss(self, output: Any, target: Any) -> Tensor:
         return self.each.loss(output, target)  # type: ignore[no-any-return]
@@ -113,5 +115,5 @@ def threshold(counts: Tensor, rate: float) -> float:
 
 def shares(counts: Tensor, least: float) -> tuple[float, float]:
     """The shares of decisions that are right, and wrong, and accepted from such log odds on."""
-    total, first = max(float(counts.sum()), 1.0), max(0, round((least - LOWEST) / STEP))
+    total, first = max(float(counts.sum()), 1.0), max(0, round((min(least, HIGHEST) - LOWEST) / STEP))
     return float(counts[1, first:].sum()) / total, float(counts[0, first:].sum()) / total

@@ -46,8 +46,9 @@ class UsageError(DovetailError, ValueError):
     exit_code = 2
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Suggest the known word closest to a wrong one, or list the known ones where none is close.
+def nearest(word: str, words: Iterable[str], also: Iterable[str] = ()) -> str:
+    """Suggest the known word closest to a wrong one, or list the known ones where none is close; `also` are suggested,
+    but not listed.
 
     >>> nearest("kernal", ["filters", "kernel"])
     "Did you mean 'kernel'?"
@@ -55,8 +56,9 @@ def nearest(word: str, words: Iterable[str]) -> str:
     'Known: filters, kernel.'
     """
     known = sorted(words)
-    close = difflib.get_close_matches(word.lower().replace("-", "_"), known, n=1, cutoff=0.6)
-    close = close or difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    suggested = sorted({*known, *also})
+    close = difflib.get_close_matches(word.lower().replace("-", "_"), suggested, n=1, cutoff=0.6)
+    close = close or difflib.get_close_matches(word.lower(), suggested, n=1, cutoff=0.6)
     if close:
         return f"Did you mean '{close[0]}'?"
     return f"Known: {', '.join(known)}." if known else ""

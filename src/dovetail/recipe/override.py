@@ -43,13 +43,23 @@ def override(root: Node, assignments: Iterable[str], schema: Any) -> Node:
 def _whole_path(schema: Any, root: Node, words: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
     """The path; of an option of the objective that is named alone, the way to it: `margin=2`."""
     (word, place), fields = words[0], section_fields(schema)
-    written = root.value.get("objective") if isinstance(root.value, dict) else None
-    if len(words) > 1 or word in fields or "objective" not in fields or written is None:
+    if len(words) > 1 or word in fields or "objective" not in fields or word not in _options_alone(root):
         return words
-    name = str(next(iter(written.value), "")) if isinstance(written.value, dict) else str(written.value)
-    if name not in known("objective") or word not in find("objective", name).parameters:
-        return words
-    return [("objective", place), (name, place), *words]
+    return [("objective", place), (_objective(root), place), *words]
+
+
+def _objective(root: Node | None) -> str:
+    """The name of the objective that a recipe has, "" where it has none."""
+    written = root.value.get("objective") if root and isinstance(root.value, dict) else None
+    if written is None:
+        return ""
+    return str(next(iter(written.value), "")) if isinstance(written.value, dict) else str(written.value)
+
+
+def _options_alone(root: Node | None) -> list[str]:
+    """The options of the objective, which may be named alone."""
+    name = _objective(root)
+    return list(find("objective", name).parameters) if name in known("objective") else []
 
 
 def _shift(node: Node, text: str, offset: int) -> None:
@@ -89,7 +99,8 @@ def _set(annotation: Any, node: Node | None, words: list[tuple[str, Place]], val
     if dataclasses.is_dataclass(base):
         fields = section_fields(base)  # type: ignore[arg-type]
         if word not in fields:
-            fail(f"unknown setting '{word}'. {nearest(word, fields)}", path, place)
+            alone = [] if path else _options_alone(node)
+            fail(f"unknown setting '{word}'. {nearest(word, fields, alone)}", path, place)
         return _put(node, word, place, fields[word][0], rest, value, f"{path}.{word}" if path else word, at)
     if get_origin(base) is dict:
         # the names of a mapping may hold dots ("*.bias"): all but the setting's own name belong to it

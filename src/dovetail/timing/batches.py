@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,14 @@ class BatchTime:
     epochs: float = math.nan
     error: float = math.nan
 
+    def __str__(self) -> str:
+        there = "" if self.reached is None else f", {self.way()}"
+        return f"batch {self.batch:,}: {self.examples:,.0f} examples/s{there}"
+
+    def way(self) -> str:
+        """How long it took to the error, or what there was without."""
+        return f"{self.seconds:.1f} s" if self.reached else f"not in {self.seconds:.1f} s: {100 * self.error:.2f} %"
+
 
 @dataclass(frozen=True)
 class BatchTimes:
@@ -61,8 +69,7 @@ class BatchTimes:
         for size in self.sizes:
             row = [f"{size.batch:,}", f"{size.step:.3f}", f"{size.examples:,.0f}", f"{size.examples / most:.0%}"]
             if size.reached is not None:
-                there = f"{size.seconds:.1f} s" if size.reached else f"not in {size.seconds:.1f} s"
-                row += [there, f"{size.epochs:.3g}"] if size.reached else [f"{there}: {100 * size.error:.2f} %", ""]
+                row += [size.way(), f"{size.epochs:.3g}" if size.reached else ""]
             rows.append(row)
         soonest = min((size for size in self.sizes if size.reached), key=lambda size: size.seconds, default=None)
         fastest = max(self.sizes, key=lambda size: size.examples)
@@ -88,13 +95,18 @@ def sizes_of(text: str) -> list[int]:
 
 
 def time_batches(
-    recipe: str | Recipe, *overrides: str, sizes: Sequence[int], to: float | None = None, budget: float = 0.5
+    recipe: str | Recipe,
+    *overrides: str,
+    sizes: Sequence[int],
+    to: float | None = None,
+    budget: float = 0.5,
+    say: Callable[[str], None] | None = None,
 ) -> BatchTimes:
     """Time a recipe's step at several batch sizes and, with `to`, the training it takes to come to an error.
 
     The rate goes with the batch: rate * batch / the recipe's batch; so does nothing else. The error is judged after
     every `evaluate` of the recipe, on the validation part where there is one, and judging takes no time. `budget` is
-    how many seconds each step is measured for.
+    how many seconds each step is measured for; `say` hears of each size when it is done.
 
     >>> import dovetail as dt
     >>> times = dt.time_batches("softmax-regression", "data=digits", sizes=[8, 64], budget=0.05)
@@ -116,6 +128,8 @@ def time_batches(
             (seconds,) = interleaved([trainer.step], trainer.device, budget)
             timed = BatchTime(size, 1e3 * seconds, size / seconds)
             found.append(timed if to is None else _trained(timed, one, source, to, part, size / described.batch))
+            if say:
+                say(str(found[-1]))
     return BatchTimes(found, to, part)
 
 

@@ -20,6 +20,8 @@ def grammar(rules: Mapping[str, str], symbols: Symbols) -> Automaton:
     >>> grammar(money, Symbols("0123456789,"))
     Automaton(5 states, 41 arcs)
     """
+    if not isinstance(rules, Mapping):
+        raise UsageError(f"grammar: takes rules by name, {{'number': '[0-9]+'}}, not {rules!r}")
     if not rules:
         raise UsageError("grammar: has no rules")
     built: dict[str, Automaton] = {}

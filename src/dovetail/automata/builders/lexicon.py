@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from ...recipe.errors import UsageError
 from ..automaton import Arc, Automaton
 from ..structure import EPSILON, Structure, whole
 
@@ -42,7 +43,7 @@ def lexicon(
 
     `words` are strings of labels, numbered as they come or by a mapping; the number is written, and the word's score
     added, behind its last label, by an arc that reads nothing into the one final state, so that words spelled alike
-    stay apart.
+    stay apart. Raises `UsageError` unless there is a score for each.
 
     >>> from dovetail.automata.alone import ranked
     >>> tree = lexicon([[0, 1], [0, 2], [0]], scores=[0.1, 0.2, 0.3])
@@ -51,6 +52,8 @@ def lexicon(
     """
     numbered = words if isinstance(words, Mapping) else dict(enumerate(words))
     given = [0.0] * len(numbered) if scores is None else list(scores)
+    if len(given) != len(numbered):
+        raise UsageError(f"lexicon: {len(numbered)} words and {len(given)} scores")
     arcs: list[Arc] = []
     follow: dict[tuple[int, int], int] = {}
     states, end = 2, 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Literal
 
@@ -11,9 +12,10 @@ from torch import Tensor
 from ...recipe.errors import UsageError
 from ..automaton import Automaton
 from ..semiring import log_join
-from ..structure import EPSILON, Structure
+from ..structure import EPSILON, Structure, levels
 from .compose import Outgoing
 
+_ALIKE = 1000
 Subset = dict[int, Tensor]  # states, each with how much is still to be added on the way from here
 
 
@@ -23,8 +25,9 @@ def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", m
     What is read and written counts as one label. An arc's score is the sum (or the largest) of those it stands for, and
     what is left over is kept with the states of the subset and paid later. It ends for acyclic automata, and wherever
     ways that read the same differ by the same at every turn; raises `UsageError` where it has not ended after `most`
-    states, and for arcs that neither read nor write (`remove_epsilon`). Mohri (1997), Finite-state transducers in
-    language and speech processing.
+    states (or, where there is a cycle, has met the same states 1,000 times and owes them something else each time), and
+    for arcs that neither read nor write (`remove_epsilon`). Mohri (1997), Finite-state transducers in language and
+    speech processing.
 
     >>> a = Automaton.of(3, [(0, 1, 0, 1.0), (0, 2, 0, 2.0), (1, 1, 1), (2, 2, 1)], final=[1, 2])
     >>> determinize(a, "max")
@@ -45,6 +48,7 @@ def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", m
     subsets, number = [subset], {_key(subset): 0}
     links: list[tuple[int, int, int, int]] = []
     weights: list[Tensor] = []
+    alike: Counter[tuple[int, ...]] = Counter()  # subsets of the same states, which owe differently
     for here, states in enumerate(subsets):  # which grows
         ways: dict[tuple[int, int], dict[int, list[Tensor]]] = {}
         for state, owed in states.items():
@@ -58,8 +62,10 @@ def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", m
             weight, subset = _normalized(joined, join)
             key = _key(subset)
             if key not in number:
-                if len(subsets) == most:
-                    raise UsageError(f"determinize: has not ended after {most:,} states, and may never")
+                same = tuple(sorted(subset))
+                alike[same] += 1
+                if len(subsets) == most or (alike[same] == _ALIKE and _turns(structure)):
+                    raise UsageError(f"determinize: has not ended after {len(subsets):,} states, and may never")
                 number[key] = len(subsets)
                 subsets.append(subset)
             links.append((here, number[key], read, written))
@@ -69,6 +75,15 @@ def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", m
     columns = list(zip(*links, strict=True)) or [(), (), (), ()]
     weight = torch.stack(weights) if weights else automaton.weight[:0]
     return Automaton(Structure.of(len(subsets), *columns), weight, start, torch.stack(ends))
+
+
+def _turns(structure: Structure) -> bool:
+    """Whether there is a cycle."""
+    try:
+        levels(structure.states, structure.source, structure.target)
+    except UsageError:
+        return True
+    return False
 
 
 def _normalized(states: Subset, join: Callable[[Tensor], Tensor]) -> tuple[Tensor, Subset]:
