@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "timing": {"recipe", "data", "training"},
     "search": {"recipe"},
     "tuning": {"recipe", "search", "training"},
-    "report": {"recipe", "search", "training", "tuning"},
+    "report": {"recipe", "search", "timing", "training", "tuning"},
     "cli": {"recipe", "data", "training", "proofs", "timing", "tuning", "report"},
     "estimators": {"recipe", "data", "training"},
     "__init__": {

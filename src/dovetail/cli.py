@@ -188,33 +188,27 @@ def time_step(
     overrides: Overrides = None,
     batch: Annotated[str | None, typer.Option(help="Batch sizes instead of layers: 1..4096, or 32,100.")] = None,
     to: Annotated[float | None, typer.Option(help="With --batch: also train until this error is reached.")] = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="With --batch: draw it by batch size into this file.", metavar="FILE.png")
-    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="With --batch: draw it all.", metavar="FILE.png")] = None,
     use: Use = None,
     as_json: Json = False,
 ) -> None:
     """Time a training step, layer by layer, against what the machine can do and against other settings."""
     from . import timing
+    from .report.batches import draw_batches
     from .timing.batches import sizes_of
 
     use_parts(use)
-    if to is not None and batch is None:
-        raise UsageError("--to is an error to come to at several batch sizes; give --batch 16..256, too")
+    if batch is None and (to is not None or picture is not None):
+        raise UsageError("--to and --picture go by batch size; give --batch 16..256, too")
     if batch is None:
-        if picture is not None:
-            raise UsageError("--picture draws curves by batch size; give --batch 16..256, too")
         measured = timing.time(recipe, *overrides or [])
         print(json.dumps(measured.plain()) if as_json else measured)
         return
     if picture is not None and (picture.suffix != ".png" or not picture.parent.is_dir()):
         raise UsageError(f"--picture {picture}: expected a file NAME.png in a folder that exists")
-    hear = None if to is None or as_json else say  # training takes its time
-    sizes = timing.time_batches(recipe, *overrides or [], sizes=sizes_of(batch), to=to, say=hear)
+    sizes = timing.time_batches(recipe, *overrides or [], sizes=sizes_of(batch), to=to, say=None if as_json else say)
     print(json.dumps(sizes.plain()) if as_json else sizes)
     if picture is not None:
-        from .report.batches import draw_batches
-
         say(f"wrote {draw_batches(sizes, picture)}")
 
 

@@ -78,7 +78,7 @@ def test_the_command() -> None:
     assert [line.split(":")[0] for line in said.err.splitlines()] == ["batch 32", "batch 64"]
     first = [line.split()[0] for line in said.out.splitlines()]
     assert [word for word in first if not word.startswith("-")] == ["batch", "32", "64", "soonest:"]
-    assert dovetail("time", *WORDS, "--to", "0.5").err.startswith("--to is an error to come to at several batch sizes")
+    assert dovetail("time", *WORDS, "--to", "0.5").err.startswith("--to and --picture go by batch size; give")
     assert len(dovetail("time", *WORDS, "--batch", "8", "--json").json["sizes"]) == 1
 
 
@@ -102,4 +102,4 @@ def test_a_picture_that_cannot_be_written_is_told_before_anything_is_timed(tmp_p
         said = dovetail("time", *WORDS, "--batch", "8", "--picture", str(tmp_path / name))
         assert said.err == f"--picture {tmp_path / name}: expected a file NAME.png in a folder that exists\n"
         assert not said.out
-    assert dovetail("time", *WORDS, "--picture", "a.png").err.startswith("--picture draws curves by batch size; give")
+    assert dovetail("time", *WORDS, "--picture", "a.png").err.startswith("--to and --picture go by batch size; give")

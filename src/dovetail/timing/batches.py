@@ -106,7 +106,7 @@ def time_batches(
 
     The rate goes with the batch: rate * batch / the recipe's batch; so does nothing else. The error is judged after
     every `evaluate` of the recipe, on the validation part where there is one, and judging takes no time. `budget` is
-    how many seconds each step is measured for; `say` hears of each size when it is done.
+    how many seconds each step is measured for; with `to`, `say` hears of each size when it is done.
 
     >>> import dovetail as dt
     >>> times = dt.time_batches("softmax-regression", "data=digits", sizes=[8, 64], budget=0.05)
@@ -128,7 +128,7 @@ def time_batches(
             (seconds,) = interleaved([trainer.step], trainer.device, budget)
             timed = BatchTime(size, 1e3 * seconds, size / seconds)
             found.append(timed if to is None else _trained(timed, one, source, to, part, size / described.batch))
-            if say:
+            if say and to is not None:  # training takes its time
                 say(str(found[-1]))
     return BatchTimes(found, to, part)
 
