@@ -303,12 +303,12 @@ def test_a_grammar_that_no_training_string_fits_is_told() -> None:
     objective: Any = made(dt.automaton(grammar={"all": "a|b{4}"}), TEXT)
     a, other = (Sequences(torch.tensor([[label, 0, 1]]), torch.tensor([1])) for label in (0, 1))
     frames = Sequences(torch.zeros(5, objective.width), torch.tensor([5]))
-    for target in (other,) * 19 + (a,) + (other,) * 40:
+    for target in (other,) * 99 + (a,) + (other,) * 120:
         objective.loss(frames, target)
     objective = made(dt.automaton(grammar={"all": "a|b{4}"}), TEXT)
-    for _ in range(19):
+    for _ in range(99):
         objective.loss(frames, other)
-    with pytest.raises(RecipeError, match="none of the first 20 training strings is one that it allows, as 'b'"):
+    with pytest.raises(RecipeError, match="none of the first 100 training strings is one that it allows, as 'b'"):
         objective.loss(frames, other)
 
 

@@ -27,7 +27,7 @@ from .objective import Objective
 from .strings import Reading, strings_of
 
 Rules = dict[str, str]
-_STRANGE = 20  # strings that the language does not read, one after the other from the first on
+_STRANGE = 100  # strings that the language does not read, one after the other from the first on
 _PATHS = 20  # looked at for each string wanted: several spell the same
 
 
