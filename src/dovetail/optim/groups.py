@@ -64,6 +64,7 @@ def require_whole(settings: Optimizer) -> None:
 
 def require_matches(patterns: Iterable[str], names: Sequence[str], where: str) -> None:
     """Refuse a pattern that matches no parameter, which is a typing error more often than not."""
+    kinds = {f"*.{name.rpartition('.')[2]}" for name in names}
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise RecipeError(f"{where}: '{pattern}' matches no parameter. {nearest(pattern, names)}")
+            raise RecipeError(f"{where}: '{pattern}' matches no parameter. {nearest(pattern, names, kinds)}")
