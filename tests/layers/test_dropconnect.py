@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 import dovetail as dt
 from dovetail.kernels import library
@@ -169,3 +170,28 @@ def test_a_network_learns_with_it_under_every_precision() -> None:
             dt.Recipe(network, dt.softmax(), dt.digits(), epochs=3, precision=precision)  # type: ignore[arg-type]
         )
         assert run.result["test"]["error"] < 0.15
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("kernels", ["c", "torch"])
+def test_changes_are_carried_forward(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The product is linear in rows and in weights: d(M.W v) = (M.dW) v + (M.W) dv, exactly."""
+    monkeypatch.setenv("DOVETAIL_KERNELS", kernels)
+    g = torch.Generator().manual_seed(0)
+    x, w, dx, dw = (torch.randn(rows, 128, generator=g) for rows in (5, 7, 5, 7))
+    mask = draw_mask(3, 0.5, 0, 5, 7, 2)
+    bits = spread(mask, torch.float32)
+    by_w, by_x = (torch.einsum("noi,oi,ni->no", bits, *pair) for pair in ((dw, x), (w, dx)))
+    with forward_ad.dual_level():
+        rows, weights = forward_ad.make_dual(x, dx), forward_ad.make_dual(w, dw)
+        for pair, change in (((rows, weights), by_w + by_x), ((x, weights), by_w), ((rows, w), by_x)):
+            along = forward_ad.unpack_dual(masked_product(*pair, mask)).tangent
+            torch.testing.assert_close(along, change, atol=1e-4, rtol=1e-4)
+
+
+def test_gauss_newton_trains_it(tmp_path: Any) -> None:
+    network = [dt.flatten(), dt.dropconnect(30, keep=0.8), dt.linear("outputs")]
+    optimizer = {"rule": dt.gauss_newton(), "rate": 1.0}
+    words: dict[str, Any] = {"network": network, "optimizer": optimizer, "batch": 500, "epochs": 4}
+    run = dt.train("softmax-regression", "data=digits", run=str(tmp_path / "r"), **words)
+    assert run.result["test"]["error"] < 0.2

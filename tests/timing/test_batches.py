@@ -79,7 +79,8 @@ def test_the_command() -> None:
     first = [line.split()[0] for line in said.out.splitlines()]
     assert [word for word in first if not word.startswith("-")] == ["batch", "32", "64", "soonest:"]
     assert dovetail("time", *WORDS, "--to", "0.5").err.startswith("--to and --picture go by batch size; give")
-    assert len(dovetail("time", *WORDS, "--batch", "8", "--json").json["sizes"]) == 1
+    (size,) = dovetail("time", *WORDS, "--batch", "8", "--json").json["sizes"]
+    assert (size["batch"], size["reached"], size["seconds"], size["error"]) == (8, None, None, None)
 
 
 def test_the_curves_are_drawn(tmp_path: Path) -> None:

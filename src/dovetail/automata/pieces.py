@@ -63,13 +63,15 @@ def spellings(cuts: Tensor, pieces: Tensor, ends: Tensor, language: Automaton) -
     read = language.structure
     assert EPSILON not in read.input, "languages read a label with every arc"
     lines = len(ends)
+    assert read.count in (1, lines), "one language, or one for each line"
     which = np.arange(lines) if read.count == lines else np.zeros(lines, np.int64)  # the language of each line
-    sizes, arcs = np.diff(read.firsts)[which], np.bincount(read.owners[read.source], minlength=read.count)
+    reader = read.owners[read.source]  # the language of each arc
+    sizes, arcs = np.diff(read.firsts)[which], np.bincount(reader, minlength=read.count)
     begins = np.concatenate([[0], np.cumsum((ends.numpy() + 1) * sizes)])
     owner = np.repeat(np.arange(lines), pieces.numpy())  # the line of each piece
     own = arcs[which[owner]]
     piece = np.repeat(np.arange(len(owner)), own)
-    arc = np.argsort(read.owners[read.source], kind="stable")[runs((np.cumsum(arcs) - arcs)[which[owner]], own)]
+    arc = np.argsort(reader, kind="stable")[runs((np.cumsum(arcs) - arcs)[which[owner]], own)]
     line = owner[piece]
     width, base = sizes[line], begins[line] - read.firsts[which[line]]
     source = base + cuts[:, 0].numpy()[piece] * width + read.source[arc]

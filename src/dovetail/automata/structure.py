@@ -139,6 +139,7 @@ class Incoming:
 
 
 def whole(numbers: Sequence[int] | Indices) -> Indices:
+    """Labels or states as int64. Raises `UsageError` for other things than whole numbers."""
     found = np.asarray(numbers)
     if found.size and found.dtype.kind not in "iu":
         first = found.reshape(-1)[0].item()

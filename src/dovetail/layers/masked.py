@@ -43,17 +43,28 @@ def masked_product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
     return product
 
 
+def _product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
+    kernels = _kernels_for(x, w)
+    if kernels is None:
+        return torch.cat([torch.bmm(m * w, v.unsqueeze(2)).squeeze(2) for m, v in _pieces(mask, w, x)])
+    y = x.new_empty(len(x), len(w))
+    call(kernels.dropconnect_forward, x.contiguous(), w.contiguous(), mask, *mask.shape, y)
+    return y
+
+
 class _MaskedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
         ctx.save_for_backward(x, w, mask)
-        kernels = _kernels_for(x, w)
-        if kernels is None:
-            return torch.cat([torch.bmm(m * w, v.unsqueeze(2)).squeeze(2) for m, v in _pieces(mask, w, x)])
-        x, w = x.contiguous(), w.contiguous()
-        y = x.new_empty(len(x), len(w))
-        call(kernels.dropconnect_forward, x, w, mask, *mask.shape, y)
-        return y
+        ctx.save_for_forward(x, w, mask)
+        return _product(x, w, mask)
+
+    @staticmethod
+    def jvp(ctx: Any, along_x: Tensor | None, along_w: Tensor | None, _: None) -> Tensor:
+        x, w, mask = ctx.saved_tensors
+        parts = [] if along_x is None else [_product(along_x, w, mask)]
+        parts += [] if along_w is None else [_product(x, along_w, mask)]
+        return sum(parts[1:], parts[0])
 
     @staticmethod
     @once_differentiable

@@ -53,7 +53,7 @@ class Recognizer(Reading):
         self.labels, self.blank, self.width = data.width, data.width if blank else None, data.width + blank
         symbols = Symbols(data.names)
         self.language: Language | None = None  # None: any string, a blank between labels that are alike
-        self.strange = 0  # training strings that the language does not read; of those before the first that it does
+        self.strange: int | None = 0  # how many strings training began with that the language does not read, until one
         self.spread: Spread | None = None
         with torch.device("cpu"):  # wherever the system is being built
             found: Automaton | None = None
@@ -71,18 +71,20 @@ class Recognizer(Reading):
                 self.spread = Spread(alignments(data.width, self.blank), self.language)
 
     def loss(self, output: Any, target: Any) -> Tensor:
-        if self.language is not None and self.strange >= 0:
-            self._require_some_read(strings_of(target))
+        if self.language is not None and self.strange is not None:
+            self.strange = self._strange(self.language, strings_of(target), self.strange)
         return super().loss(output, target) if self.joint else self._loss_of_pieces(output, target)
 
-    def _require_some_read(self, strings: list[list[int]]) -> None:
-        """Raise `RecipeError` where the language reads none of what training begins with: there is nothing to learn."""
-        assert self.language is not None
-        self.strange = -1 if any(map(self.language.reads, strings)) else self.strange + len(strings)
-        if self.strange >= _STRANGE:
-            one = self.spell(strings[0])
-            told = f"none of the first {self.strange} training strings is one that it allows, as '{one}'"
+    def _strange(self, language: Language, strings: list[list[int]], before: int) -> int | None:
+        """How many the language does not read, None once it reads one; raises `RecipeError` where it seems to read none
+        of the training strings: there would be nothing to learn."""
+        if any(map(language.reads, strings)):
+            return None
+        count = before + len(strings)
+        if count >= _STRANGE:
+            told = f"none of the first {count} training strings is one that it allows, as '{self.spell(strings[0])}'"
             raise RecipeError(f"objective automaton: its grammar or lexicon: {told}")
+        return count
 
     def _loss_of_pieces(self, output: Any, target: Any) -> Tensor:
         """(N,): each piece by itself, whether it is a character and which."""
@@ -149,7 +151,7 @@ class Recognizer(Reading):
             strings = [[path.outputs for path in paths] for paths in found]
         return [[list(one) for one in dict.fromkeys(map(tuple, each))] for each in strings]
 
-    def _total(self, lattice: Any) -> Tensor:
+    def _total(self, lattice: Lattice) -> Tensor:
         """(N,): log of the sum over all strings that may come."""
         if self.language is not None:
             return self._any(lattice).total(lattice.values)

@@ -44,11 +44,8 @@ class LocalAdagrad(Foreach):
             if place + 1 == window:
                 last_step((parameters, gradients, newest, *squares), k, rate)
                 return
-            old, share, keeps = (
-                self.remembered(parameters, f"square{place}"),
-                1.0,
-                place > 0,
-            )  # the first is behind none
+            old, share = self.remembered(parameters, f"square{place}"), 1.0
+            keeps = place > 0  # the first of a block stands behind none of it
         else:
             old, share, keeps = self.remembered(parameters, "before"), 1 - (place + 1) / window, False
             if place == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ class Sequences:
         values = self.values.to(device, dtype or self.values.dtype, non_blocking=non_blocking)
         return replace(self, values=values, lengths=self.lengths.to(device, non_blocking=non_blocking))
 
-    def having(self, values: Tensor) -> Sequences:
+    def having(self, values: Tensor) -> Self:
         """Other values at the same places."""
         return replace(self, values=values, fields=())
 

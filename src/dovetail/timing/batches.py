@@ -59,7 +59,9 @@ class BatchTimes:
     part: str
 
     def plain(self) -> dict[str, Any]:
-        return {"target": self.target, "part": self.part, "sizes": [vars(size) for size in self.sizes]}
+        rows = [vars(size) for size in self.sizes]  # None for what JSON cannot say: not a number
+        sizes = [{name: None if value != value else value for name, value in row.items()} for row in rows]
+        return {"target": self.target, "part": self.part, "sizes": sizes}
 
     def __str__(self) -> str:
         most = max(size.examples for size in self.sizes)
