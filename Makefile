@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test lint wheel clean
+.PHONY: setup demo test test-gpu lint wheel clean
 
 setup: $(STAMP)
 
@@ -18,6 +18,9 @@ demo: setup
 
 test: setup lint
 	$(BIN)/python -m pytest
+
+test-gpu: setup  # on a machine with a GPU: every part there against itself on the CPU
+	DOVETAIL_TEST_GPU=1 $(BIN)/python -m pytest --numprocesses=4 tests/contracts/test_gpu.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,6 +6,9 @@ import os
 
 # Tests run in as many processes as there are cores: one thread each, theirs and their children's, before torch is read.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# They are the same on every machine: what GPUs there are is seen by `make test-gpu` alone.
+if os.environ.get("DOVETAIL_TEST_GPU") != "1":
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -72,7 +72,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=list(NETWORKS))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5), metavar="SEED")
     parser.add_argument("--held-out", action="store_true", help="judge by 10,000 training digits instead")
     parser.add_argument("--set", nargs="*", default=[], metavar="SETTING", help="settings over the recipe's")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -83,7 +83,7 @@ def main() -> int:
     report(f"step, ms: {spent}; DropConnect's is {spent['dropconnect'] / spent['dropout']:.2f} of dropout's")
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in options.names}
     results: dict[str, dict[str, Any]] = {}
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         for name in options.names:
             with tempfile.TemporaryDirectory() as folder:
                 run = dt.train("dropconnect", *words, f"seed={seed}", network=NETWORKS[name], run=f"{folder}/run")

@@ -160,11 +160,12 @@ def test_its_fast_form_is_its_plain_form(spec: Spec, rate: float, others: dict[s
 
 
 @every
-def test_its_state_goes_on_bit_for_bit(spec: Spec, rate: float, others: dict[str, Any]) -> None:
-    w, descent = begin(spec, rate, torch.float32)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_its_state_goes_on_bit_for_bit(spec: Spec, rate: float, others: dict[str, Any], dtype: torch.dtype) -> None:
+    w, descent = begin(spec, rate, dtype)
     walk(w, descent, parabola, 7)
     saved = {name: tensor.clone() for name, tensor in descent.state().items()}
-    again, resumed = begin(spec, rate, torch.float32)
+    again, resumed = begin(spec, rate, dtype)
     with torch.no_grad():
         again.copy_(w)
     resumed.load(saved)

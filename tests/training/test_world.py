@@ -19,7 +19,7 @@ from training.systems import NETWORK, contents, small, write_small
 
 import dovetail as dt
 from dovetail.objectives.objective import Objective
-from dovetail.recipe.errors import RecipeError
+from dovetail.recipe.errors import RecipeError, UsageError
 from dovetail.recipe.facts import Target
 from dovetail.training import Run
 from dovetail.training.replicas import in_buckets
@@ -34,6 +34,15 @@ EXACT: dict[str, Any] = {
     "evaluate": "1 step",
     "optimizer": {"rule": dt.adam(), "rate": 0.003},
 }
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_more_processes_than_gpus_are_told(gpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert World(1, size=2, local=1).place("cpu") == torch.device("cpu")
+    told = f"device=cuda: this host has {gpus} GPUs, fewer than processes; start fewer"
+    with pytest.raises(UsageError, match=told):
+        World(1, size=2, local=1).place("cuda")
 
 
 def free_port() -> int:

@@ -29,7 +29,8 @@ class Spelling:
 
     def scored(self, scores: Tensor) -> Automaton:
         """With the scores (pieces, labels) of a recognizer."""
-        flat = scores.reshape(-1).index_select(0, self.piece * scores.shape[1] + self.label)
+        places = (self.piece * scores.shape[1] + self.label).to(scores.device)
+        flat = scores.reshape(-1).index_select(0, places)
         return Automaton(self.structure, flat + self.weight.to(scores), self.start.to(scores), self.final.to(scores))
 
     def total(self, scores: Tensor) -> Tensor:

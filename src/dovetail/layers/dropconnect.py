@@ -58,7 +58,7 @@ class DropConnect(nn.Linear):
         space = words * WORD - self.in_features - len(ones)
         rows = torch.cat([x, *ones, x.new_zeros(len(x), space)], 1).to(self.weight.dtype)
         weights = torch.cat([self.weight, *biases, self.weight.new_zeros(self.out_features, space)], 1)
-        mask = draw_mask(key, self.keep, first, len(x), self.out_features, words).to(x.device)
+        mask = draw_mask(key, self.keep, first, len(x), self.out_features, words, x.device)
         return masked_product(rows, weights, mask) / self.keep
 
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,18 +15,21 @@ from torch.autograd.function import once_differentiable
 from ..kernels import library
 from ..kernels.at import call
 from .bits import keys_of, random_bits, share_of, spread_bits
+from .masked_sums import compiled, compiles, slopes_of_rows, slopes_of_weights, sums
 
 AT_ONCE = 1 << 22  # entries of masks that are spread out at a time where there is no kernel
 
 
-def draw_mask(key: int, keep: float, first: int, examples: int, outputs: int, words: int) -> Tensor:
+def draw_mask(
+    key: int, keep: float, first: int, examples: int, outputs: int, words: int, device: torch.device | str = "cpu"
+) -> Tensor:
     """Bits that are 1 with probability `keep`, rounded to a multiple of 2^-16, a function of key and place alone.
 
     `first` is the number of examples that come before these.
     """
-    kernels = library("dropconnect")
+    kernels = library("dropconnect") if torch.device(device).type == "cpu" else None
     if kernels is None:
-        places = torch.arange(first * outputs * words, (first + examples) * outputs * words)
+        places = torch.arange(first * outputs * words, (first + examples) * outputs * words, device=device)
         bits = random_bits(keys_of(key), share_of(keep), places)
         return bits.view(examples, outputs, words).permute(2, 0, 1).contiguous()
     mask = torch.empty(words, examples, outputs, dtype=torch.int64)
@@ -45,6 +48,8 @@ def masked_product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
 
 def _product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
     kernels = _kernels_for(x, w)
+    if kernels is None and compiles(x.device):
+        return compiled(sums)(x, w, mask)
     if kernels is None:
         return torch.cat([torch.bmm(m * w, v.unsqueeze(2)).squeeze(2) for m, v in _pieces(mask, w, x)])
     y = x.new_empty(len(x), len(w))
@@ -73,6 +78,12 @@ class _MaskedProduct(torch.autograd.Function):
         gradient = gradient.contiguous()
         kernels = _kernels_for(x, w)
         of_x = of_w = None
+        if kernels is None and compiles(x.device):
+            if ctx.needs_input_grad[0]:
+                of_x = compiled(slopes_of_rows)(gradient, w, mask)
+            if ctx.needs_input_grad[1]:
+                of_w = compiled(slopes_of_weights)(gradient, x, mask)
+            return of_x, of_w, None
         if kernels is None:
             pieces = list(_pieces(mask, w, x, gradient))
             if ctx.needs_input_grad[0]:

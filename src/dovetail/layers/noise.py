@@ -51,5 +51,5 @@ def normal_rows(like: Tensor, key: int, first: int = 0) -> Tensor:
 
 def _places(like: Tensor, first: int, a_word: int) -> Tensor:
     """(N, words): the places of each row's words, of which one has so many entries."""
-    rows = torch.arange(first, first + len(like)).mul_(ROW).unsqueeze(1)
-    return (rows + torch.arange(-(-like.shape[1:].numel() // a_word))).to(like.device)
+    rows = torch.arange(first, first + len(like), device=like.device).mul_(ROW).unsqueeze(1)
+    return rows + torch.arange(-(-like.shape[1:].numel() // a_word), device=like.device)

@@ -42,7 +42,8 @@ class Segmented(nn.Module):
 
     def cut(self, x: Sequences) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The cuts and the columns (pieces, 2) of all pieces, how many there are of each line, and its last cut."""
-        ink, bright = x.having(x.values.float().sum(1)).padded(), x.having(x.values.float().amax(1)).padded()
+        sums = x.values.double().sum(1).float()  # in double precision first, so that equal columns are so everywhere
+        ink, bright = x.having(sums).padded(), x.having(x.values.float().amax(1)).padded()
         lines = ink.cpu().numpy(), bright.cpu().numpy(), x.lengths.cpu().numpy()
         places, counts = cuts_of(*lines, self.apart, self.wide)
         cuts, columns, pieces = pairs_of(places, counts, self.most, self.width)

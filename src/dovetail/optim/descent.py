@@ -147,7 +147,7 @@ class Descent:
         return kept
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take up what `state()` gave; PyTorch moves each tensor to where its rule wants it.
+        """Take up what `state()` gave; PyTorch moves each tensor to where its rule wants it, and types stay.
 
         Raises `ValueError` for what no parameter could remember, and for averages that are missing.
         """
@@ -173,3 +173,9 @@ class Descent:
         numbers = [number for group in saved["param_groups"] for number in group["params"]]
         state: dict[int, Any] = {n: by_name[name] for n, name in zip(numbers, names, strict=True) if name in by_name}
         self.optimizer.load_state_dict({**saved, "state": state})
+        for group in self.optimizer.param_groups:
+            for name, parameter in zip(group["names"], group["params"], strict=True):
+                held = self.optimizer.state[parameter] if name in by_name else {}
+                for entry, value in by_name.get(name, {}).items():
+                    if held[entry].dtype != value.dtype:  # PyTorch gives all the parameter's
+                        held[entry] = value.to(held[entry].device)

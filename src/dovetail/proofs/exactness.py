@@ -36,7 +36,11 @@ def prove_resume(recipe: Recipe, folder: Path, use: list[str]) -> Verdict:
     chance, names, kills = random.Random(), list[str](), 0
     while kills < KILLS and len(names) < MOST_ATTEMPTS:
         names.append(f"killed-{len(names)}")
-        kills += _killed(folder, names[-1], chance.uniform(0, seconds), use)
+        instant = chance.uniform(0, seconds)
+        if _killed(folder, names[-1], instant, use):
+            kills += 1
+        else:
+            seconds = instant  # this run was faster than the unbroken one: the next is to be killed earlier
     how = f"{kills} runs killed at random instants and resumed"
     if not kills:
         return Verdict(

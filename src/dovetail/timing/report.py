@@ -8,7 +8,7 @@ from typing import Any
 
 from ..recipe.recipe import Recipe
 from ..training.begin import describe_recipe
-from ..training.machine import processor, resolved, settled
+from ..training.machine import device_name, resolved, settled
 from ..training.run import make_source
 from ..training.tables import aligned, bytes_text
 from .layers import LayerTime, time_layers
@@ -93,5 +93,5 @@ def time(recipe: str | Recipe, *overrides: str, budget: float = 0.5) -> Timing:
         step = time_step(trainer, budget)
         others = alternatives(trainer, budget)
     names = ("batch", "accumulate", "precision", "layout", "threads", "device")
-    settings = {"machine": processor(), **{name: getattr(described, name) for name in names}}
+    settings = {"machine": device_name(trainer.device), **{name: getattr(described, name) for name in names}}
     return Timing(settings, peaks, layers, step, others)

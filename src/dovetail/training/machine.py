@@ -127,6 +127,11 @@ def job() -> str | None:
     return None if name == "none" else name
 
 
+def device_name(device: torch.device) -> str:
+    """What computes: the GPU's name, or the processor's."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+
+
 def processor() -> str:
     """The processor's name and the widest instructions PyTorch uses on it."""
     name = platform.processor() or platform.machine()

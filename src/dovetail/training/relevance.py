@@ -54,9 +54,9 @@ class Relevances:
         return {"relevance": self.relevance, "heard": self._all_heard(), "epoch": torch.tensor(self.epoch)}
 
     def _all_heard(self) -> Tensor:
-        heard = self.heard.to(self.world.device, copy=True)
+        heard = self.heard.clone()
         self.world.add([heard])
-        return heard.cpu()
+        return heard
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take up what `tensors()` gave; raises `ValueError` where it is something else."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from ..optim.clipping import in_memory_order
-from ..recipe.errors import DovetailError
+from ..recipe.errors import DovetailError, UsageError
 
 T = TypeVar("T")
 PATIENCE = timedelta(minutes=30)  # that the others have while one evaluates, decodes or writes
@@ -58,7 +58,7 @@ class World:
         """Numbers added over all processes, in float64."""
         if self.size == 1:
             return list(values)
-        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        total = torch.tensor(values, dtype=torch.float64)
         dist.all_reduce(total)
         numbers: list[float] = total.tolist()
         return numbers
@@ -103,19 +103,22 @@ class World:
 
     def wait(self) -> None:
         """Go on when all have come here."""
-        if self.size > 1:
-            dist.barrier()
+        self.sum([0.0])
 
     def place(self, device: str) -> torch.device:
-        """The device of this process where the run's is `device`: on GPUs each process has its own."""
-        return torch.device("cuda", self.local) if self.size > 1 and device.startswith("cuda") else torch.device(device)
+        """The device of this process where the run's is `device`: on GPUs each process has its own.
 
-    @property
-    def device(self) -> torch.device:
-        """Where the processes exchange tensors."""
-        return (
-            torch.device("cuda", self.local) if self.size > 1 and dist.get_backend() == "nccl" else torch.device("cpu")
-        )
+        Raises `UsageError` where a host has more processes than GPUs.
+        """
+        if self.size == 1 or not device.startswith("cuda"):
+            return torch.device(device)
+        there = torch.cuda.device_count()
+        if self.local >= there:
+            raise UsageError(
+                f"device={device}: this host has {there} GPUs, fewer than processes; start fewer (torchrun "
+                f"--nproc-per-node {there}) or train with device=cpu"
+            )
+        return torch.device("cuda", self.local)
 
 
 @contextmanager
@@ -125,12 +128,13 @@ def joined() -> Iterator[World]:
         yield here()
         return
     world = here()
-    if torch.cuda.is_available():
+    gpus = torch.cuda.device_count()
+    if world.local < gpus:
         torch.cuda.set_device(world.local)
     store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
     # torchrun's store outlives the processes it starts anew, and with it the addresses of those that died
     store = torch.distributed.distributed_c10d.PrefixStore(f"start {restarts()}", store)
-    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"  # by where the tensors are, since a run's device is the recipe's
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield world

@@ -12,9 +12,11 @@ from ...kernels import library
 from ...kernels.at import address
 from ..automaton import Automaton
 from ..structure import EPSILON, Indices, Structure
+from .place import on_cpu
 from .shape import trim
 
 
+@on_cpu
 def compose(first: Automaton, second: Automaton) -> Automaton:
     """All pairs of paths of which the second reads what the first writes; their scores add up.
 

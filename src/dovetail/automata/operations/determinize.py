@@ -14,11 +14,13 @@ from ..automaton import Automaton
 from ..semiring import log_join
 from ..structure import EPSILON, Structure, levels
 from .compose import Outgoing
+from .place import on_cpu
 
 _ALIKE = 1000
 Subset = dict[int, Tensor]  # states, each with how much is still to be added on the way from here
 
 
+@on_cpu
 def determinize(automaton: Automaton, semiring: Literal["log", "max"] = "log", most: int = 100_000) -> Automaton:
     """The same score for everything that is read, with one start and one arc a label from each state.
 

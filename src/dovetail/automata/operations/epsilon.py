@@ -11,9 +11,11 @@ from torch import Tensor
 from ..automaton import Automaton
 from ..semiring import log_add, log_join, log_sum
 from ..structure import EPSILON, Indices, Structure, levels
+from .place import on_cpu
 from .shape import trim
 
 
+@on_cpu
 def remove_epsilon(automaton: Automaton) -> Automaton:
     """The same sum for everything that is read and written, without arcs that do neither.
 

@@ -9,9 +9,11 @@ from torch import Tensor
 from ...recipe.errors import UsageError
 from ..automaton import Automaton
 from ..structure import Structure
+from .place import on_cpu
 from .shape import reverse, trim
 
 
+@on_cpu
 def push(automaton: Automaton) -> Automaton:
     """The same scores for whole paths, moved towards the beginning as far as they go.
 
@@ -30,6 +32,7 @@ def push(automaton: Automaton) -> Automaton:
     return Automaton(automaton.structure, weight, automaton.start + best, automaton.final - best)
 
 
+@on_cpu
 def minimize(automaton: Automaton) -> Automaton:
     """The smallest automaton that reads the same with the same scores; of one that is deterministic.
 

@@ -12,8 +12,10 @@ from torch import Tensor
 from ...recipe.errors import UsageError
 from ..automaton import Automaton, beside
 from ..structure import EPSILON, Indices, Structure
+from .place import on_cpu
 
 
+@on_cpu
 def union(*automata: Automaton) -> Automaton:
     """All paths of all of them.
 
@@ -25,6 +27,7 @@ def union(*automata: Automaton) -> Automaton:
     return _as_one(_each(automata, "union"))
 
 
+@on_cpu
 def concat(*automata: Automaton) -> Automaton:
     """Every path of the first followed by every path of the second, and so on; an arc without input joins them.
 
@@ -51,6 +54,7 @@ def concat(*automata: Automaton) -> Automaton:
     return replace(joined, start=start, final=final)
 
 
+@on_cpu
 def closure(automaton: Automaton, least: int = 0) -> Automaton:
     """Its paths one behind the other, as many as one likes (Kleene's star), or one at least (`least=1`).
 

@@ -12,6 +12,7 @@ import torch
 from ...recipe.errors import UsageError
 from ..automaton import Automaton
 from ..structure import Indices, Structure
+from .place import on_cpu
 
 
 def invert(automaton: Automaton) -> Automaton:
@@ -64,6 +65,7 @@ def reverse(automaton: Automaton) -> Automaton:
     return replace(automaton, structure=structure, start=automaton.final, final=automaton.start)
 
 
+@on_cpu
 def trim(automaton: Automaton) -> Automaton:
     """Leave out what no path from a start to an end passes, weights of -inf included.
 
