@@ -13,6 +13,7 @@ from torch.autograd import forward_ad
 
 import dovetail as dt
 from dovetail.kernels import library
+from dovetail.layers import masked_sums
 from dovetail.layers.dropconnect import ACTIVATIONS, expected
 from dovetail.layers.masked import draw_mask, masked_product, spread
 from dovetail.recipe.draws import Draws
@@ -195,3 +196,14 @@ def test_gauss_newton_trains_it(tmp_path: Any) -> None:
     words: dict[str, Any] = {"network": network, "optimizer": optimizer, "batch": 500, "epochs": 4}
     run = dt.train("softmax-regression", "data=digits", run=str(tmp_path / "r"), **words)
     assert run.result["test"]["error"] < 0.2
+
+
+def test_sums_for_a_compiler_are_the_same() -> None:
+    """What a GPU computes, here without compiling it."""
+    mask, g = draw_mask(3, 0.5, 0, 3, 5, 2), torch.randn(3, 5, dtype=torch.float64)
+    x, w = (torch.randn(n, 128, dtype=torch.float64, requires_grad=True) for n in (3, 5))
+    y = masked_product(x, w, mask)
+    slopes = torch.autograd.grad((g * y).sum(), (x, w))
+    torch.testing.assert_close(masked_sums.sums(x, w, mask), y)
+    torch.testing.assert_close(masked_sums.slopes_of_rows(g, w, mask), slopes[0])
+    torch.testing.assert_close(masked_sums.slopes_of_weights(g, x, mask), slopes[1])

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
+from training.systems import small
 
 import dovetail as dt
 from dovetail.optim import LBFGS
 from dovetail.optim.conjugate import conjugate_gradients
 from dovetail.optim.linesearch import wolfe
 from dovetail.optim.products import gauss_newton_product
+from dovetail.recipe.spec import Spec
+from dovetail.training import Trainer
+from dovetail.training.machine import resolved
+from dovetail.training.run import make_source
 
 LINES: list[tuple[Callable[[float], tuple[float, float]], float]] = [  # functions with their slopes, and a first look
     (lambda t: ((t - 3) ** 2, 2 * (t - 3)), 0.01),
@@ -142,3 +148,17 @@ def test_an_inverse_makes_the_way_shorter() -> None:
     ]
     lowest = -0.5 * float(right @ torch.linalg.solve(matrix, right))
     assert ends[1] - lowest < 0.01 * (ends[0] - lowest)
+
+
+@pytest.mark.parametrize("rule", [dt.gauss_newton(), dt.gauss_newton(layers=False), dt.lbfgs(3)], ids=str)
+def test_show_tells_what_a_rule_keeps_from_step_to_step(rule: Spec) -> None:
+    network = [dt.flatten(), dt.linear(30), dt.tanh(), dt.linear("outputs")]
+    recipe = resolved(small(network=network, optimizer={"rule": rule, "rate": 1.0}, synthetic=[], relevance=None))
+    trainer = Trainer(recipe, make_source(recipe.data, Path()), Path("run"))
+    for _ in range(5):
+        trainer.step()
+    kept = list(trainer.descent.state().values())
+    for inverse in getattr(trainer.descent.optimizer, "inverses", []):
+        kept += [inverse.inputs, inverse.outputs]
+    told = dt.show(recipe).memory["optimizer"]
+    assert told == pytest.approx(sum(tensor.numel() * tensor.itemsize for tensor in kept), rel=0.05)

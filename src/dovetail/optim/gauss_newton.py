@@ -44,6 +44,12 @@ class GaussNewton(Whole):
         super().__init__(params, lr, weight_decay, **options)
         self.inverses: list[Inverse] = []
 
+    def remembers(self) -> int:
+        """With the layers' moments and inverses: of weights (out, in) both are (out, out) and (in + 1, in + 1)."""
+        every: Tensors = [p for group in self.param_groups for p in group["params"] if self.option("layers")]
+        squares = sum(p.itemsize * (len(p) ** 2 + (p[0].numel() + 1) ** 2) for p in every if p.dim() > 1)
+        return super().remembers() + 2 * squares
+
     def step(self, closure: Evaluation) -> float:  # type: ignore[override]
         with torch.enable_grad():
             loss = float(closure())

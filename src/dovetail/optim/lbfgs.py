@@ -25,9 +25,8 @@ class LBFGS(Whole):
     ) -> None:
         super().__init__(params, lr, weight_decay, history=history, most=most)
 
-    @property
     def remembers(self) -> int:
-        return 2 * int(self.option("history"))
+        return 2 * int(self.option("history")) * super().remembers()
 
     def step(self, closure: Callable[[], float]) -> float:  # type: ignore[override]
         with torch.enable_grad():

@@ -47,10 +47,9 @@ class Whole(Optimizer):
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, **options})
 
-    @property
     def remembers(self) -> int:
-        """How many tensors it keeps for each parameter."""
-        return 1
+        """Bytes that it keeps from step to step, about."""
+        return sum(p.numel() * p.itemsize for group in self.param_groups for p in group["params"])
 
     def moving(self) -> Tensors:
         """The parameters that have gradients."""

@@ -20,20 +20,20 @@ from .node import Node
 from .place import Place, fail
 from .spec import Of, find, known
 
-FILE = "command line"
+COMMAND_LINE = "command line"
 
 
 def override(root: Node, assignments: Iterable[str], schema: Any) -> Node:
     """Apply `path=value` texts to the tree of a recipe, in order."""
     for text in assignments:
         path, equals, value = text.partition("=")
-        whole = Place(FILE, 0, 1, len(text), text)
+        whole = Place(COMMAND_LINE, 0, 1, len(text), text)
         if not equals or not path.strip(". "):
             fail("an override is written path=value, like epochs=20", "", whole)
-        node = read_nodes(value, FILE, line=False)
+        node = read_nodes(value, COMMAND_LINE, line=False)
         _shift(node, text, len(path) + 1)
         words = [
-            (match.group(0).strip("'\""), Place(FILE, 0, match.start() + 1, len(match.group(0)), text))
+            (match.group(0).strip("'\""), Place(COMMAND_LINE, 0, match.start() + 1, len(match.group(0)), text))
             for match in re.finditer(r"\"[^\"]*\"|'[^']*'|[^.]+", path)
         ]
         root = _set(schema, root, _whole_path(schema, root, words), node, "", whole)
@@ -64,7 +64,7 @@ def _options_alone(root: Node | None) -> list[str]:
 
 def _shift(node: Node, text: str, offset: int) -> None:
     def move(place: Place | None) -> Place | None:
-        return place and Place(FILE, 0, place.column + offset, place.length, text)
+        return place and Place(COMMAND_LINE, 0, place.column + offset, place.length, text)
 
     node.place = move(node.place)
     node.keys = {key: move(place) for key, place in node.keys.items()}

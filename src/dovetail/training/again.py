@@ -42,6 +42,7 @@ class Again:
     def __init__(self, trainer: Trainer, batches: list[Batch], count: float, loss: float) -> None:
         self.trainer, self.batches, self.count = trainer, batches, count
         self.known: float | None = loss
+        self.counts = {1.0: count}  # by share
 
     def __call__(self) -> float:
         loss, self.known = self.known, None
@@ -138,9 +139,10 @@ class Again:
         return [batch.rows(own) for batch, own in zip(self.batches, rows, strict=True) if own]
 
     def _count(self, share: float) -> float:
-        if share == 1:
-            return self.count
-        return self.trainer.world.sum([sum(map(self.trainer.system.count, self._first(share)))])[0]
+        if share not in self.counts:
+            own = sum(map(self.trainer.system.count, self._first(share)))
+            (self.counts[share],) = self.trainer.world.sum([own])
+        return self.counts[share]
 
     def _take_back_statistics(self) -> None:
         """Running averages count each step once, however often it is looked at."""

@@ -145,7 +145,7 @@ def _memory(system: System, recipe: Recipe, activations: int) -> dict[str, int]:
         parameter.grad = torch.empty_like(parameter)
     descent = Descent(system.named_parameters(), recipe.optimizer, Span(1, 1), guard=False)
     if isinstance(descent.optimizer, Whole):
-        kept = descent.optimizer.remembers * _size(trained)
+        kept = descent.optimizer.remembers()
     else:
         descent.optimizer.step()
         kept = _size(descent.state().values())

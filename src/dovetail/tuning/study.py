@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..recipe.errors import RecipeError, UsageError
+from ..recipe.override import COMMAND_LINE
 from ..recipe.recipe import Recipe, load
 from ..search.propose import propose, spread
 from ..search.space import Array, Space
@@ -120,7 +121,8 @@ def require_fitting(recipe: Recipe, space: Space) -> None:
             try:
                 with_settings(base, {**space.conditions(name), name: value})
             except RecipeError as error:
-                raise RecipeError(f"search.space['{name}']: {value!r} does not fit: {error}") from None
+                reason = str(error).removeprefix(f"{COMMAND_LINE}: ")  # which nobody wrote: the recipe names the range
+                raise RecipeError(f"search.space['{name}']: {value!r} does not fit: {reason}") from None
 
 
 def _but_trials(recipe: Recipe) -> str:
