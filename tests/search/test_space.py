@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,6 +67,29 @@ def test_conditions_name_a_range_further_up_and_its_values() -> None:
         Space({"rate": log([0.1, 1]), "m": linear([0, 1], when={"rate": 0.1})})
     with pytest.raises(UsageError, match="no space"):
         Space({})
+
+
+@pytest.mark.parametrize(
+    ("ranges", "mend"),
+    [
+        ({"o.rule": choices(["sgd", "adam"]), "o.rule.sgd.m": linear([0, 1])}, "when: {o.rule: sgd}"),
+        ({"o.rule.sgd.m": linear([0, 1]), "o.rule": choices(["sgd", "adam"])}, "when: {o.rule: sgd}"),
+        (
+            {"o.rule": choices(["sgd", "adam"]), "o.rule.sgd.m": linear([0, 1], when={"o.rule": ["sgd", "adam"]})},
+            "when: {o.rule: sgd}",
+        ),
+        ({"o.rate": log([0.1, 1]), "o.rate.cosine.start": log([0.1, 1])}, "search one of them"),
+    ],
+)
+def test_a_range_within_another_depends_on_it(ranges: dict[str, Any], mend: str) -> None:
+    with pytest.raises(RecipeError, match=f"replaces 'o.ra?u?[lt]e', which is searched, too: {mend}"):
+        Space(ranges)
+
+
+def test_a_choice_with_options_is_depended_on_by_its_name() -> None:
+    rule = choices([{"sgd": {"nesterov": True}}, "adam"])
+    inner = linear([0.1, 0.9], when={"o.rule": {"sgd": {"nesterov": True}}})
+    assert Space({"o.rule": rule, "o.rule.sgd.momentum": inner}).names == ["o.rule", "o.rule.sgd.momentum"]
 
 
 def test_conditions_of_conditions() -> None:

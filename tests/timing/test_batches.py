@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import dovetail
@@ -17,17 +18,31 @@ WORDS = ["softmax-regression", "data=digits"]
 
 @pytest.mark.parametrize(
     ("text", "sizes"),
-    [("1..8", [1, 2, 4, 8]), ("3..20", [4, 8, 16]), ("64..64", [64]), ("100", [100]), ("32,100", [32, 100])],
+    [("1..8", [1, 2, 4, 8]), ("3..20", [4, 8, 16]), ("64..64", [64]), ("100", [100]), ("32,100,32", [32, 100])],
 )
 def test_sizes(text: str, sizes: list[int]) -> None:
     assert sizes_of(text) == sizes
 
 
-@pytest.mark.parametrize("text", ["", "8..1", "5..7", "0", "a", "1.5", "1...4", "-4..8"])
+@pytest.mark.parametrize("text", ["", "8..1", "5..7", "0", "a", "1.5", "1...4", "-4..8", "0..8"])
 def test_what_is_no_size_is_named(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         sizes_of(text)
     assert str(refused.value) == f"--batch {text}: batch sizes are written 1..4096 (powers of two) or 32,100"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"sizes": []}, "from 1 on, not"), ({"sizes": [0]}, "from 1 on, not"), ({"to": -1.0}, "from 0 on, not -1")],
+)
+def test_what_cannot_be_timed_is_told(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        dt.time_batches(*WORDS, **{"sizes": [8], **changed})
+
+
+def test_a_rate_that_is_too_high_for_a_size_does_not_keep_its_step_from_being_timed() -> None:
+    times = dt.time_batches(*WORDS, "optimizer.rate=1e30", sizes=[1, 8], budget=0.05)
+    assert all(size.examples > 0 for size in times.sizes)
 
 
 def test_larger_batches_make_more_examples() -> None:

@@ -158,3 +158,10 @@ def test_changed_data_are_not_resumed() -> None:
     np.save("x.npy", np.zeros((40, 3)))
     with pytest.raises(DataError, match=r"^arrays: the data have changed since the run began \(32 train, 0 validation"):
         dt.resume("on-files", "epochs=2")
+
+
+def test_metrics_that_are_damaged_are_told(tmp_path: Path) -> None:
+    run = dt.train(small(epochs=1), run=str(tmp_path / "run"))
+    (run.path / "metrics.jsonl").write_text("{\n")
+    with pytest.raises(RunError, match=r"metrics\.jsonl is damaged"):
+        _ = run.metrics

@@ -60,6 +60,12 @@ def test_every_cell_is_checked_before_any_is_trained() -> None:
     assert not list(Path("runs").glob("*/*")) if Path("runs").exists() else True
 
 
+def test_every_cell_is_laid_out_before_any_is_trained() -> None:
+    with pytest.raises(RecipeError, match="rule=lbfgs: optimizer: lbfgs chooses by the loss"):
+        dt.compare(*WORDS, "optimizer.rule=sgd,lbfgs", "optimizer.clip=1", run="wrong")
+    assert not Path("runs").exists()
+
+
 def test_each_run_is_the_run_that_train_makes() -> None:
     found = dt.compare(*WORDS, "optimizer.rule=sgd,adam", seeds=2, run="both")
     alone = dt.train(*WORDS, "optimizer.rule=adam", "seed=1", run="alone")

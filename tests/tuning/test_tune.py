@@ -17,7 +17,7 @@ from commands import dovetail
 from PIL import Image
 
 import dovetail as dt
-from dovetail.recipe.errors import RunError, UsageError
+from dovetail.recipe.errors import RecipeError, RunError, UsageError
 from dovetail.recipe.recipe import Recipe, load, parse
 
 RECIPE = """
@@ -138,6 +138,28 @@ def test_settings_that_cannot_be_built_count_as_failed(tmp_path: Path) -> None:
     space = "search={trials: 2, space: {network.0.conv.kernel: {choices: [98, 99]}}}"
     with pytest.raises(RunError, match="every trial"):
         dt.tune(recipe(network, space), run=str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("text", ["", "{bad", "[]", "{}", '{"number": 2}', None])
+def test_a_damaged_trial_is_told(text: str | None, tmp_path: Path) -> None:
+    words = ("search.trials=2", "epochs=1")
+    dt.tune(recipe(*words), run=str(tmp_path / "s"))
+    file = tmp_path / "s" / "trial-002.json"
+    file.write_text(file.read_text().replace('"number": 2', '"number": 7') if text is None else text)
+    with pytest.raises(RunError, match=r"trial-002\.json is damaged .*; remove it and its folder"):
+        dt.tune(recipe(*words), run=str(tmp_path / "s"))
+
+
+def test_no_point_of_a_small_space_is_tried_twice(tmp_path: Path) -> None:
+    words = ("epochs=1", "search={trials: 5, parallel: 2, space: {batch: {choices: [64, 128, 256]}}}")
+    found = dt.tune(recipe(*words), run=str(tmp_path / "s"))
+    assert sorted(trial.settings["batch"] for trial in found.trials) == [64, 128, 256]
+    assert "best of 3, all that the space holds" in str(found)
+
+
+def test_a_pattern_that_matches_nothing_is_told_before_any_trial(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"'\*\.bia' matches no parameter. Did you mean '\*\.bias'"):
+        dt.tune(recipe('optimizer.groups={"*.bia": {decay: 0}}'), run=str(tmp_path / "s"))
 
 
 def test_random_trials_know_of_nothing(tmp_path: Path) -> None:

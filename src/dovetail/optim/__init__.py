@@ -11,11 +11,12 @@ from .momentum import Momentum, Nesterov, momentum, nesterov
 from .muon import Muon, muon
 from .rates import constant, cosine, exponential, piecewise, polynomial, slope, then
 from .rules import adam, adamw, nadam, rmsprop, sgd
+from .whole import Evaluation
 from .window import LocalAdagrad
 
 __all__ = [
-    "LBFGS", "AdaDec", "Descent", "DiagonalLevenberg", "GaussNewton", "Lamb", "LocalAdagrad", "Momentum", "Muon",
-    "Nesterov", "adadec", "adagrad", "adam", "adamw", "constant", "cosine", "diagonal_levenberg", "ema",
+    "LBFGS", "AdaDec", "Descent", "DiagonalLevenberg", "Evaluation", "GaussNewton", "Lamb", "LocalAdagrad", "Momentum",
+    "Muon", "Nesterov", "adadec", "adagrad", "adam", "adamw", "constant", "cosine", "diagonal_levenberg", "ema",
     "exponential", "gauss_newton", "lamb", "lbfgs", "local_adagrad", "momentum", "muon", "nadam", "nesterov",
     "piecewise", "polyak", "polynomial", "rmsprop", "sgd", "slope", "then",
 ]  # fmt: skip

@@ -38,8 +38,9 @@ class Descent:
         total: Callable[[list[float]], list[float]] | None = None,
         buffers: Iterable[tuple[str, Tensor]] = (),
     ) -> None:
-        trained = [(name, parameter) for name, parameter in named if parameter.requires_grad]
-        groups = grouped(trained, settings, span)
+        every = list(named)
+        trained = [(name, parameter) for name, parameter in every if parameter.requires_grad]
+        groups = grouped(every, settings, span)
         self.optimizer: torch.optim.Optimizer = settings.rule.make_at("optimizer.rule", groups)
         require_momentum(settings, self.optimizer.defaults)
         self.rate = scheduled(settings, span)

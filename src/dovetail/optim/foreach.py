@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,6 +14,24 @@ from torch.optim import Optimizer
 Groups = list[dict[str, Any]]
 Tensors = list[Tensor]
 CHUNK = 1 << 16  # entries that are worked on while they are in the processor's cache
+
+
+FROM_ZERO, SHARES = ("lr", "weight_decay"), ("momentum", "beta1", "beta2")
+COUNTS = ("window", "history", "most", "every", "examples", "rounds")
+
+
+def checked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a rule, which a recipe checks, but who takes the rule alone may mistake; raises `ValueError`."""
+    for names, told, fits in (
+        (FROM_ZERO, "a number from 0 on", lambda value: 0 <= value < math.inf),
+        (SHARES, "a number from 0 to below 1", lambda value: 0 <= value < 1),
+        (COUNTS, "a whole number from 1 on", lambda value: isinstance(value, int) and value >= 1),
+    ):
+        for name in names:
+            value = options.get(name, 1 if names is COUNTS else 0)
+            if not isinstance(value, int | float) or not fits(value):
+                raise ValueError(f"{name}: expected {told}, not {value!r}")
+    return options
 
 
 class Foreach(Optimizer):
@@ -27,7 +46,7 @@ class Foreach(Optimizer):
     counts = False  # whether it asks how often a parameter has been moved
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, **options})
+        super().__init__(params, checked({"lr": lr, "weight_decay": weight_decay, **options}))
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

@@ -14,7 +14,7 @@ from ..recipe import rule
 from .conjugate import Iterate, conjugate_gradients
 from .foreach import Groups, Tensors
 from .kronecker import Inverse, Moments
-from .whole import Evaluation, Whole, dot, put
+from .whole import Evaluation, Whole, dot, loss_of, put, require_evaluation
 
 Count = Annotated[int, Field(ge=1)]
 Above = Annotated[float, Field(gt=0)]
@@ -51,8 +51,8 @@ class GaussNewton(Whole):
         return super().remembers() + 2 * squares
 
     def step(self, closure: Evaluation) -> float:  # type: ignore[override]
-        with torch.enable_grad():
-            loss = float(closure())
+        require_evaluation(closure, self)
+        loss = loss_of(closure)
         parameters, share = self.moving(), self.option("share")
         decays = self.decays(parameters)
         gradient = self.gradient(parameters, decays)

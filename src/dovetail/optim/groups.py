@@ -16,10 +16,15 @@ from ..recipe.span import Span
 def grouped(named: Iterable[tuple[str, Tensor]], settings: Optimizer, span: Span) -> list[dict[str, Any]]:
     """PyTorch parameter groups: `names`, `scale` (the rate's factor), `weight_decay` and what else a group says.
 
-    A parameter follows the last pattern that matches its name. Raises `RecipeError` for a pattern that matches none.
+    A parameter follows the last pattern that matches its name; what is frozen for good is in no group. Raises
+    `RecipeError` for a pattern that matches none, or none but these.
     """
-    parameters = list(named)
-    require_matches(settings.groups, [name for name, _ in parameters], "optimizer.groups")
+    every = list(named)
+    require_matches(settings.groups, [name for name, _ in every], "optimizer.groups")
+    parameters = [(name, parameter) for name, parameter in every if parameter.requires_grad]
+    for pattern in settings.groups:
+        if not any(fnmatchcase(name, pattern) for name, _ in parameters):
+            raise RecipeError(f"optimizer.groups: '{pattern}' matches nothing but what `freeze` leaves as it is")
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for name, parameter in parameters:
         pattern, own = "", Group()

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from ..recipe import rule
 from .foreach import Groups, Tensors
 from .linesearch import wolfe
-from .whole import Whole, dot, put
+from .whole import Whole, dot, loss_of, put
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -29,8 +29,7 @@ class LBFGS(Whole):
         return 2 * int(self.option("history")) * super().remembers()
 
     def step(self, closure: Callable[[], float]) -> float:  # type: ignore[override]
-        with torch.enable_grad():
-            loss = float(closure())
+        loss = loss_of(closure)
         parameters = self.moving()
         decays = self.decays(parameters)
         gradient = self.gradient(parameters, decays)
@@ -47,8 +46,7 @@ class LBFGS(Whole):
 
         def look(t: float) -> tuple[float, float]:
             put(parameters, places, direction, t)
-            with torch.enable_grad():
-                value = float(closure()) + self.penalty(parameters, decays)
+            value = loss_of(closure) + self.penalty(parameters, decays)
             looked.clear()
             looked[t] = value, self.gradient(parameters, decays)
             return value, dot(looked[t][1], direction)

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from ..recipe import rule
 from .foreach import Foreach, Groups, Tensors
+from .whole import require_evaluation
 
 Above = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -35,6 +36,7 @@ class DiagonalLevenberg(Foreach):
 
     def step(self, closure: Any) -> float | None:  # type: ignore[override]
         """Move every parameter once; `closure` is an `Evaluation`, which knows curvatures, too."""
+        require_evaluation(closure, self)
         with torch.enable_grad():
             loss: float | None = closure()
         due = [parameter for parameter in self._parameters() if self._due(int(self._taken(parameter)))]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch.optim import Optimizer
 
-from .foreach import Tensors
+from .foreach import Tensors, checked
 from .kronecker import Moments
 
 
@@ -37,6 +37,12 @@ class Evaluation(Protocol):
         ...
 
 
+def require_evaluation(closure: Any, rule: Optimizer) -> None:
+    """Raise `TypeError` for a closure that gives the loss alone, where a rule asks how it curves, too."""
+    if not hasattr(closure, "curvature"):
+        raise TypeError(f"{type(rule).__name__}.step takes a dovetail.optim.Evaluation, which knows how it curves")
+
+
 class Whole(Optimizer):
     """An ordinary optimizer that needs a closure, and whose parameters in all groups move together."""
 
@@ -45,7 +51,7 @@ class Whole(Optimizer):
     """Whether `step` needs its closure."""
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, **options})
+        super().__init__(params, checked({"lr": lr, "weight_decay": weight_decay, **options}))
 
     def remembers(self) -> int:
         """Bytes that it keeps from step to step, about."""
@@ -86,6 +92,13 @@ class Whole(Optimizer):
     @abstractmethod
     def step(self, closure: Callable[[], float]) -> float:  # type: ignore[override]
         """Move the parameters; returns the loss before."""
+
+
+def loss_of(closure: Callable[[], Any]) -> float:
+    """The loss that a closure takes anew, a number or, as PyTorch's give it, a tensor."""
+    with torch.enable_grad():
+        loss = closure()
+    return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
 
 
 def dot(a: Tensors, b: Tensors) -> float:

@@ -21,8 +21,9 @@ def draw_comparison(comparison: Comparison) -> Path:
             by_time.plot(curve.seconds, curve.losses, color=color, alpha=0.25, linewidth=0.8)
         losses = [mean(values) for values in zip(*(curve.losses for curve in curves), strict=False)]
         seconds = [mean(values) for values in zip(*(curve.seconds for curve in curves), strict=False)]
-        by_step.plot(curves[0].steps[: len(losses)], losses, color=color, label=cell.name)
-        by_time.plot(seconds, losses, color=color)
+        marker = "o" if len(losses) == 1 else ""
+        by_step.plot(curves[0].steps[: len(losses)], losses, color=color, label=cell.name, marker=marker)
+        by_time.plot(seconds, losses, color=color, marker=marker)
     for axis, label in ((by_step, "step"), (by_time, "seconds")):
         axis.set(xlabel=label, ylabel="training loss", yscale="log")
     by_step.legend(fontsize="small")

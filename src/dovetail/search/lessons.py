@@ -64,7 +64,7 @@ def lessons(space: Space, points: Sequence[Array], figures: Sequence[float | Non
         steps = one.cells if 0 < one.cells < STEPS else STEPS
         places = (np.arange(steps) + 0.5) / steps
         means = [process.expected(_features(space, _with(drawn, place, at)))[0].mean() for at in places]
-        importance[name] = float(np.var(means) / whole) if whole > 0 else 0.0
+        importance[name] = float(min(np.var(means) / whole, 1.0)) if whole > 0 else 0.0
         mean, deviation = process.expected(_features(space, np.vstack([_with(best[None], place, at) for at in places])))
         curves = [scale.figures(curve).tolist() for curve in (mean, mean - 2 * deviation, mean + 2 * deviation)]
         slices[name] = Slice([one.value(float(at)) for at in places], one.factors, *curves)

@@ -54,7 +54,7 @@ def propose(
     number = len(points)
     first = first_trials(space) if first is None else first
     if number < first or all(value is None for value in values):
-        return spread(space, number, first, seed)
+        return _untried(space, spread(space, number, first, seed), points, seed)
     chance = np.random.default_rng(mix(seed, purpose_key("search"), number))
     tried, done = np.array(points), len(values)
     process, _ = learned(space.features(tried[:done]), usable(values), space.owners, chance)
@@ -62,6 +62,16 @@ def propose(
         process = process.believing(space.features(tried[done:]))
     best = float(process.expected(space.features(tried))[0].min())
     return _highest(space, process, best, tried, chance, cost)
+
+
+def _untried(space: Space, point: Array, points: Sequence[Array], seed: int) -> Array | None:
+    """The point, or where values are few and it was tried, another at random; None where none is found."""
+    chance = np.random.default_rng(mix(seed, purpose_key("untried point"), len(points)))
+    for _ in range(CANDIDATES):
+        if not any(np.abs(point - other).max() <= 1e-6 for other in points):
+            return point
+        point = space.snapped(chance.random(len(space.names)))
+    return None
 
 
 def spread(space: Space, number: int, of: int, seed: int) -> Array:

@@ -37,12 +37,27 @@ class Space:
         self.ranges: dict[str, Range] = {}
         for name, spec in ranges.items():
             self.ranges[name] = spec.make_at(f"search.space['{name}']", None)
+            self._require_apart(name, spec)
             for other, value in (self.ranges[name].when or {}).items():
                 self._require(name, other, value, spec)
         self.names = list(self.ranges)
         columns = [[place] * (len(one.among) or 1) for place, one in enumerate(self.ranges.values())]
         self.owners = np.array([place for group in columns for place in group])  # the range of each feature
         self.dense = np.array([not one.cells for one in self.ranges.values()])
+
+    def _require_apart(self, name: str, spec: Spec) -> None:
+        """What lies within another setting that is searched replaces it: it has to depend on just that choice."""
+        for other in self.ranges:
+            outer, inner = (other, name) if name.startswith(f"{other}.") else (name, other)
+            if not inner.startswith(f"{outer}."):
+                continue
+            choice = inner.removeprefix(f"{outer}.").split(".")[0]
+            condition = (self.ranges[inner].when or {}).get(outer, [])
+            if condition and all(_kind(value) == choice for value in _listed(condition)):
+                continue
+            there = choice in map(_kind, self.ranges[outer].among)
+            mend = f"when: {{{outer}: {choice}}}" if there else "search one of them"
+            fail(f"'{inner}' replaces '{outer}', which is searched, too: {mend}", f"search.space['{name}']", spec.place)
 
     def _require(self, name: str, other: str, value: Any, spec: Spec) -> None:
         """A condition names a range further up, and values that it has."""
@@ -100,6 +115,11 @@ class Space:
             else:
                 columns.append(points[:, place, None])
         return np.hstack(columns)
+
+
+def _kind(value: Any) -> Any:
+    """The part that a value names, be it alone or with options."""
+    return next(iter(value), None) if isinstance(value, dict) else value
 
 
 def _listed(value: Any) -> list[Any]:

@@ -91,9 +91,9 @@ def sizes_of(text: str) -> list[int]:
         sizes = [1 << k for k in range(21) if first <= 1 << k <= last]
     else:
         sizes = [int(word) for word in text.split(",")] if re.fullmatch(r"\d+(,\d+)*", text) else []
-    if not sizes or min(sizes) < 1:
+    if not sizes or min(sizes) < 1 or (span and int(span[1]) < 1):
         raise UsageError(f"--batch {text}: batch sizes are written 1..4096 (powers of two) or 32,100")
-    return sizes
+    return list(dict.fromkeys(sizes))
 
 
 def time_batches(
@@ -108,13 +108,19 @@ def time_batches(
 
     The rate goes with the batch: rate * batch / the recipe's batch; so does nothing else. The error is judged after
     every `evaluate` of the recipe, on the validation part where there is one, and judging takes no time. `budget` is
-    how many seconds each step is measured for; with `to`, `say` hears of each size when it is done.
+    how many seconds each step is measured for, without moving the weights, which other rates would lead astray; with
+    `to`, `say` hears of each size when it is done. Raises `UsageError` for sizes below 1, for those of which none is as
+    small as the data, and for an error below 0.
 
     >>> import dovetail as dt
     >>> times = dt.time_batches("softmax-regression", "data=digits", sizes=[8, 64], budget=0.05)
     >>> times.sizes[1].examples > times.sizes[0].examples
     True
     """
+    if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes):
+        raise UsageError(f"batch sizes are whole numbers from 1 on, not {list(sizes)}")
+    if to is not None and not to >= 0:
+        raise UsageError(f"an error to come to is a number from 0 on, not {to:g}")
     described = resolved(describe_recipe(recipe, overrides, {}))
     source = make_source(described.data, Path.cwd())
     there = source.facts.sizes["train"]
@@ -127,6 +133,8 @@ def time_batches(
         for size in fitting:
             one = dataclasses.replace(described, batch=size, accumulate=1)
             trainer = trainer_of(one, source)
+            if not trainer.descent.evaluates:
+                trainer.descent.rate = lambda t: 0.0
             (seconds,) = interleaved([trainer.step], trainer.device, budget)
             timed = BatchTime(size, 1e3 * seconds, size / seconds)
             found.append(timed if to is None else _trained(timed, one, source, to, part, size / described.batch))

@@ -138,6 +138,13 @@ def label(spec: Spec) -> str:
     return label if len(label) <= 44 else spec.name
 
 
+def require_buildable(recipe: Recipe, facts: Facts) -> None:
+    """Raise `RecipeError` for what can be told only when all is laid out: shapes, patterns of names, rules' demands."""
+    system = System(resolved(recipe), facts, device="meta")
+    system.freeze(recipe.freeze)
+    Descent(system.named_parameters(), recipe.optimizer, Span(1, 1), guard=False)
+
+
 def _memory(system: System, recipe: Recipe, activations: int) -> dict[str, int]:
     """Bytes: weights, gradients, what the rule keeps, and the activations that backpropagation needs."""
     trained = [p for p in system.parameters() if p.requires_grad]

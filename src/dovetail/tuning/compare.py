@@ -12,13 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ..recipe.errors import RunError, UsageError
+from ..recipe.errors import RecipeError, RunError, UsageError
 from ..recipe.recipe import Recipe
 from ..training import Run, Stopped
 from ..training.begin import describe_recipe, make_folder
 from ..training.files import write_atomically
 from ..training.journal import TIMING
 from ..training.progress import figure
+from ..training.run import make_source
+from ..training.show import require_buildable
 from ..training.tables import aligned
 from .grid import Cell, cells
 from .once import Show, carried_out
@@ -133,6 +135,11 @@ def compare(
     if len(grid) * seeds < 2:
         raise UsageError("nothing to compare: list values between commas, optimizer.rule=sgd,adam, or take --seeds 5")
     settings = [_described(recipe, cell) for cell in grid]  # all of them are checked before any is trained
+    for cell, described in zip(grid, settings, strict=True):
+        try:
+            require_buildable(described, make_source(described.data, Path.cwd()).facts)
+        except RecipeError as error:
+            raise RecipeError(f"{cell.name}: {error}" if len(grid) > 1 else str(error)) from None
     stem = Path(recipe).stem if isinstance(recipe, str) else "run"
     name = run or f"{stem}-compared-{datetime.now():%Y%m%d-%H%M%S}"
     folder = Path(name) if "/" in name else Path("runs") / name

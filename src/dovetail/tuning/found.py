@@ -24,12 +24,16 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Found:
-    """The trials of a search in order, and what they teach; `figure` names what was judged on the validation part."""
+    """The trials of a search in order, and what they teach; `figure` names what was judged on the validation part.
+
+    `exhausted` says that more were asked for, and the space holds no other point.
+    """
 
     folder: Path
     figure: str
     trials: list[Trial]
     lessons: Lessons | None
+    exhausted: bool = False
 
     @property
     def best(self) -> Trial:
@@ -57,7 +61,7 @@ class Found:
             ended = "" if trial.ended == "finished" else trial.ended.split(":")[0]
             rows.append((str(trial.number), *values, self.shown(trial), f"{trial.examples:,}", ended))
         spent = sum(trial.examples for trial in self.trials)
-        rest = f"best of {len(self.trials)}"
+        rest = f"best of {len(self.trials)}{', all that the space holds' if self.exhausted else ''}"
         rows.append((rest, *[""] * len(names), self.shown(best), f"{spent:,}", ""))
         lines = aligned(rows, left=1)
         if self.lessons:
@@ -91,7 +95,7 @@ def found_by(study: Study) -> Found:
     points = [study.space.point(trial.settings) for trial in trials]
     taught = lessons(study.space, points, [trial.figure for trial in trials])
     name = study.search.figure or first_figure(study.folder, trials)
-    found = Found(study.folder, name, trials, taught)
+    found = Found(study.folder, name, trials, taught, len(trials) < study.search.trials)
     described = with_settings(dataclasses.replace(study.recipe, search=None), found.best.settings)
     write_atomically(study.folder / BEST, described.write().encode())
     write_atomically(study.folder / FILE, (json.dumps(found.plain(), indent=1) + "\n").encode())

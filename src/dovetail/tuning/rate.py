@@ -67,6 +67,8 @@ def find_rate(
     """
     if steps < 20:
         raise UsageError(f"steps={steps}: a rate is found in 20 steps at least")
+    if not 0 < lowest < highest < math.inf:
+        raise UsageError(f"rates climb from above 0, not from lowest={lowest:g} to highest={highest:g}")
     described = resolved(describe_recipe(recipe, overrides, {}))
     source = make_source(described.data, Path.cwd())
     epoch = Span.of(-(-source.facts.sizes["train"] // described.batch), 1).total

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,16 @@ import torch
 
 from ..recipe.errors import RecipeError, UsageError
 from ..recipe.override import COMMAND_LINE
+from ..recipe.place import fail
 from ..recipe.recipe import Recipe, load
+from ..recipe.spec import Spec
 from ..search.propose import propose, spread
 from ..search.space import Array, Space
 from ..training.begin import make_folder
 from ..training.files import write_atomically
 from ..training.machine import resolved
 from ..training.run import RECIPE, make_source
+from ..training.show import require_buildable
 from .trial import Asked, Trial, cuts, keep, with_settings, written
 
 _FEWEST = 4  # trials that a cut is judged by
@@ -38,8 +43,10 @@ class Study:
         if recipe.threads == "auto":  # as many for each as there are when all run at a time
             recipe = dataclasses.replace(recipe, threads=max(1, torch.get_num_threads() // self.search.parallel))
         self.recipe = resolved(recipe)
-        require_fitting(self.recipe, self.space)
-        if not len(make_source(recipe.data, Path.cwd()).part("validation")):
+        require_fitting(self.recipe, self.space, self.search.space)
+        source = make_source(recipe.data, Path.cwd())
+        require_buildable(self.recipe, source.facts)
+        if not len(source.part("validation")):
             name = recipe.data.name
             raise UsageError(
                 f"tuning judges by validation examples, and the recipe keeps none: data.{name}.validation=0.2"
@@ -95,12 +102,13 @@ class Study:
         return float(settings.get("epochs", self.recipe.epochs))
 
     def _bounds(self, known: list[Trial]) -> list[float | None]:
-        """The figure at each cut that the best share of the known trials does not exceed."""
+        """The figure at each cut that one more trial must not exceed to be of the best share of all."""
         bounds: list[float | None] = []
         for place in range(len(cuts(self.recipe))):
             figures = sorted(trial.at[place] for trial in known if len(trial.at) > place)
             enough = len(figures) >= _FEWEST
-            bounds.append(figures[max(round(self.search.keep * len(figures)) - 1, 0)] if enough else None)
+            places = math.floor(self.search.keep * (len(figures) + 1) + 1e-9)
+            bounds.append(figures[min(max(places, 1), len(figures)) - 1] if enough else None)
         return bounds
 
     def add(self, trial: Trial) -> None:
@@ -112,7 +120,7 @@ class Study:
         return [self.trials[number] for number in sorted(self.trials)]
 
 
-def require_fitting(recipe: Recipe, space: Space) -> None:
+def require_fitting(recipe: Recipe, space: Space, specs: Mapping[str, Spec]) -> None:
     """Raise `RecipeError` where a range, with what it depends on, does not fit the setting that it names."""
     base = dataclasses.replace(recipe, search=None)
     for name, one in space.ranges.items():
@@ -121,8 +129,8 @@ def require_fitting(recipe: Recipe, space: Space) -> None:
             try:
                 with_settings(base, {**space.conditions(name), name: value})
             except RecipeError as error:
-                reason = str(error).removeprefix(f"{COMMAND_LINE}: ")  # which nobody wrote: the recipe names the range
-                raise RecipeError(f"search.space['{name}']: {value!r} does not fit: {reason}") from None
+                (reason, *_) = str(error).removeprefix(f"{COMMAND_LINE}: ").splitlines()  # of words that nobody wrote
+                fail(f"{value!r} does not fit: {reason}", f"search.space['{name}']", specs[name].place)
 
 
 def _but_trials(recipe: Recipe) -> str:

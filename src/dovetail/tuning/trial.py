@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ..recipe.errors import RecipeError, RunError, UsageError, nearest
 from ..recipe.recipe import Recipe
 from ..training import Run
@@ -64,8 +66,16 @@ def written(folder: Path, number: int) -> Asked | Trial | None:
     file = run_of(folder, number).with_suffix(".json")
     if not file.exists():
         return None
-    values = json.loads(file.read_text())
-    return Trial(**values) if "ended" in values else Asked(**values)
+    try:
+        text = file.read_text()
+        kind: type[Trial | Asked] = Trial if "ended" in json.loads(text) else Asked
+        one = TypeAdapter(kind).validate_json(text, strict=True)
+        if one.number != number:
+            raise ValueError(f"it is trial {one.number}'s")
+    except (ValueError, TypeError) as error:  # pydantic's and the reader's are ValueErrors
+        reason = f"{error}".splitlines()[0]
+        raise RunError(f"{file} is damaged ({reason}); remove it and its folder: the trial is made again") from None
+    return one
 
 
 def keep(folder: Path, one: Asked | Trial) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from ..recipe.errors import DovetailError
+from ..recipe.errors import DovetailError, UsageError
 from ..recipe.recipe import Recipe
 from ..training import Stopped
 from ..training.begin import describe_recipe, new_folder, run_folder
@@ -43,6 +43,8 @@ def tune(
     >>> len(found.trials)
     3
     """
+    if workers < 1:
+        raise UsageError(f"workers={workers}: at least one makes trials")
     stem = Path(recipe).stem if isinstance(recipe, str) else "run"
     folder = run_folder(run) if run else new_folder(None, f"{stem}-tuned")
     study = Study(describe_recipe(recipe, overrides, {}), folder)
