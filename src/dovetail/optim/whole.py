@@ -40,7 +40,7 @@ class Evaluation(Protocol):
 def require_evaluation(closure: Any, rule: Optimizer) -> None:
     """Raise `TypeError` for a closure that gives the loss alone, where a rule asks how it curves, too."""
     if not hasattr(closure, "curvature"):
-        raise TypeError(f"{type(rule).__name__}.step takes a dovetail.optim.Evaluation, which knows how it curves")
+        raise TypeError(f"{type(rule).__name__}.step takes a dovetail.optim.Evaluation: it asks how the loss curves")
 
 
 class Whole(Optimizer):

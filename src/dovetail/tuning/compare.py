@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recipe.errors import RecipeError, RunError, UsageError
+from ..recipe.facts import Facts
 from ..recipe.recipe import Recipe
 from ..training import Run, Stopped
 from ..training.begin import describe_recipe, make_folder
@@ -135,11 +136,7 @@ def compare(
     if len(grid) * seeds < 2:
         raise UsageError("nothing to compare: list values between commas, optimizer.rule=sgd,adam, or take --seeds 5")
     settings = [_described(recipe, cell) for cell in grid]  # all of them are checked before any is trained
-    for cell, described in zip(grid, settings, strict=True):
-        try:
-            require_buildable(described, make_source(described.data, Path.cwd()).facts)
-        except RecipeError as error:
-            raise RecipeError(f"{cell.name}: {error}" if len(grid) > 1 else str(error)) from None
+    _require_buildable(grid, settings)
     stem = Path(recipe).stem if isinstance(recipe, str) else "run"
     name = run or f"{stem}-compared-{datetime.now():%Y%m%d-%H%M%S}"
     folder = Path(name) if "/" in name else Path("runs") / name
@@ -158,6 +155,18 @@ def compare(
 
 def _described(recipe: str | Recipe, cell: Cell) -> Recipe:
     return describe_recipe(recipe, tuple(cell.words), {})
+
+
+def _require_buildable(grid: Sequence[Cell], settings: Sequence[Recipe]) -> None:
+    known: dict[str, Facts] = {}  # of data, which many cells share
+    for cell, recipe in zip(grid, settings, strict=True):
+        data = repr(recipe.data)
+        if data not in known:
+            known[data] = make_source(recipe.data, Path.cwd()).facts
+        try:
+            require_buildable(recipe, known[data])
+        except RecipeError as error:
+            raise RecipeError(f"{cell.name}: {error}" if len(grid) > 1 else str(error)) from None
 
 
 def _trained(recipe: Recipe, folder: Path, show: Show | None, whole: Path) -> tuple[Run | None, str]:
