@@ -67,3 +67,17 @@ def test_settings_go_over_a_recipe_that_is_an_object() -> None:
     assert dt.find_rate(recipe, steps=20).losses != by_name.losses
     assert dt.show(recipe, "batch=20") == dt.show("softmax-regression", "data=digits", "batch=20")
     assert dt.time_batches(recipe, "accumulate=1", sizes=[8], budget=0.01).sizes[0].batch == 8
+
+
+@pytest.mark.parametrize(
+    ("rate", "setting"), [(0.1, "optimizer.rate"), ("{slope: {end: 0.001}}", "optimizer.rate.slope.start")]
+)
+def test_a_schedule_is_kept_and_its_beginning_suggested(rate: object, setting: str) -> None:
+    found = dt.find_rate("softmax-regression", "data=digits", f"optimizer.rate={rate}", steps=40)
+    assert f"{setting}={found.suggested:.2g}" in str(found)
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.1), (0.1, float("inf"))])
+def test_rates_that_do_not_climb_are_told(ends: tuple[float, float]) -> None:
+    with pytest.raises(UsageError, match="rates climb from above 0"):
+        dt.find_rate("softmax-regression", "data=digits", lowest=ends[0], highest=ends[1])

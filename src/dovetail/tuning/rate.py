@@ -28,7 +28,7 @@ class RateFound:
     """The rates that were tried with the smoothed loss at each, and three of them.
 
     `steepest` is where the loss falls fastest for a given factor of the rate, `lowest` where it is lowest, and
-    `suggested` is their geometric mean.
+    `suggested` is their geometric mean, for the recipe's `setting`.
     """
 
     rates: list[float]
@@ -36,6 +36,7 @@ class RateFound:
     steepest: float
     lowest: float
     suggested: float
+    setting: str = "optimizer.rate"
 
     def plain(self) -> dict[str, Any]:
         return vars(self)
@@ -47,7 +48,7 @@ class RateFound:
         words = [
             f"falls fastest at {self.steepest:.2g}",
             f"lowest at {self.lowest:.2g}",
-            f"take {self.suggested:.2g}: optimizer.rate={self.suggested:.2g}",
+            f"take {self.suggested:.2g}: {self.setting}={self.suggested:.2g}",
         ]
         return "\n".join([title, *lines, "", "; ".join(words)])
 
@@ -87,7 +88,9 @@ def find_rate(
     if len(smooth) < 10:
         raise RunError(f"the loss is lost from a rate of {lowest:.2g} on; begin lower")
     rates = [trainer.descent.rate(t) for t in range(len(smooth))]
-    return judged(rates, smooth)
+    schedule = described.optimizer.rate
+    setting = f"optimizer.rate.{schedule.name}.start" if "start" in schedule.options else "optimizer.rate"
+    return dataclasses.replace(judged(rates, smooth), setting=setting)
 
 
 def _followed(trainer: Trainer, losses: list[float], steps: int) -> list[float]:
