@@ -53,7 +53,7 @@ def test_it_refuses_what_makes_no_sense() -> None:
 def test_the_command() -> None:
     said = dovetail("tune", "softmax-regression", "data=digits", "--rate")
     assert said.code == 0
-    assert re.search(r"; take (0\.0\d+): optimizer\.rate=\1$", said.out.rstrip())
+    assert re.search(r"; take (0\.0\d+): optimizer\.rate\.cosine\.start=\1$", said.out.rstrip())
     assert dovetail("tune", "softmax-regression", "data=digits", "--rate", "--json").json["suggested"] > 0
     assert dovetail("tune", "softmax-regression").err == (
         "the recipe has no search. Name what to look for: search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}\n"
