@@ -150,6 +150,18 @@ def test_a_damaged_trial_is_told(text: str | None, tmp_path: Path) -> None:
         dt.tune(recipe(*words), run=str(tmp_path / "s"))
 
 
+def test_a_search_is_one_processs(tmp_path: Path) -> None:
+    dt.tune(recipe("search.trials=1", "epochs=1"), run=str(tmp_path / "s"))
+    holder = "from pathlib import Path; from dovetail.training.lock import held; import time, sys"
+    script = f"{holder}\nwith held(Path({str(tmp_path / 's')!r})): print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(RunError, match=f"is in use by process {other.pid}"):
+            dt.tune(recipe("search.trials=2", "epochs=1"), run=str(tmp_path / "s"))
+        other.kill()
+
+
 def test_no_point_of_a_small_space_is_tried_twice(tmp_path: Path) -> None:
     words = ("epochs=1", "search={trials: 5, parallel: 2, space: {batch: {choices: [64, 128, 256]}}}")
     found = dt.tune(recipe(*words), run=str(tmp_path / "s"))

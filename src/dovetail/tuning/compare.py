@@ -19,6 +19,7 @@ from ..training import Run, Stopped
 from ..training.begin import describe_recipe, make_folder
 from ..training.files import write_atomically
 from ..training.journal import TIMING
+from ..training.lock import held
 from ..training.progress import figure
 from ..training.run import make_source
 from ..training.show import require_buildable
@@ -142,12 +143,13 @@ def compare(
     folder = Path(name) if "/" in name else Path("runs") / name
     make_folder(folder)
     found: list[list[tuple[Run | None, str]]] = [[] for _ in grid]
-    for seed in range(seeds):
-        for number, (cell, described) in enumerate(zip(grid, settings, strict=True)):
-            if say:
-                say(f"{cell.name}  seed {described.seed + seed}")
-            seeded = dataclasses.replace(described, seed=described.seed + seed)
-            found[number].append(_trained(seeded, folder / f"{number}-seed{seeded.seed}", show, folder))
+    with held(folder):
+        for seed in range(seeds):
+            for number, (cell, described) in enumerate(zip(grid, settings, strict=True)):
+                if say:
+                    say(f"{cell.name}  seed {described.seed + seed}")
+                seeded = dataclasses.replace(described, seed=described.seed + seed)
+                found[number].append(_trained(seeded, folder / f"{number}-seed{seeded.seed}", show, folder))
     comparison = gathered(folder, grid, found)
     write_atomically(folder / FILE, (json.dumps(comparison.plain(), indent=1) + "\n").encode())
     return comparison

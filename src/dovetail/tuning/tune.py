@@ -11,6 +11,7 @@ from ..recipe.errors import DovetailError, UsageError
 from ..recipe.recipe import Recipe
 from ..training import Stopped
 from ..training.begin import describe_recipe, new_folder, run_folder
+from ..training.lock import held
 from ..training.requests import STOPPING, Requests
 from .found import Found, found_by
 from .once import Show
@@ -35,7 +36,7 @@ def tune(
     `parallel`; the trials are the same however many there are. `use` names modules that register parts, for these
     processes; `on_trial(trial, trials so far)` is called after each. Writes `tuning.json`, and `best.yaml`: the recipe
     with the best settings. Raises `UsageError` where there is nothing to search or to judge by, `RecipeError` where a
-    range does not fit its setting, `RunError` where every trial failed.
+    range does not fit its setting, `RunError` where every trial failed, or another process has the folder.
 
     >>> import dovetail as dt
     >>> search = "search={trials: 3, space: {batch: {integer: [16, 64]}}}"
@@ -50,10 +51,11 @@ def tune(
     study = Study(describe_recipe(recipe, overrides, {}), folder)
     several = min(workers, study.search.parallel) > 1
     try:
-        for trial in _by_processes(study, workers, use) if several else _one_by_one(study, show):
-            study.add(trial)
-            if on_trial:
-                on_trial(trial, study.done)
+        with held(folder):
+            for trial in _by_processes(study, workers, use) if several else _one_by_one(study, show):
+                study.add(trial)
+                if on_trial:
+                    on_trial(trial, study.done)
     except Stopped as stopped:
         raise Stopped(f"stopped; the same command goes on with {folder}", stopped.exit_code - 128) from None
     return found_by(study)
