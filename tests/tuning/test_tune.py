@@ -159,6 +159,7 @@ def test_a_search_is_one_processs(tmp_path: Path) -> None:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(RunError, match=f"is in use by process {other.pid}"):
             dt.tune(recipe("search.trials=2", "epochs=1"), run=str(tmp_path / "s"))
+        assert load(str(tmp_path / "s" / "recipe.yaml")).search.trials == 1  # type: ignore[union-attr]
         other.kill()
 
 

@@ -176,7 +176,7 @@ class Descent:
         self.optimizer.load_state_dict({**saved, "state": state})
         for group in self.optimizer.param_groups:
             for name, parameter in zip(group["names"], group["params"], strict=True):
-                held = self.optimizer.state[parameter] if name in by_name else {}
                 for entry, value in by_name.get(name, {}).items():
+                    held = self.optimizer.state[parameter]
                     if held[entry].dtype != value.dtype:  # PyTorch gives all the parameter's
                         held[entry] = value.to(held[entry].device)

@@ -14,8 +14,6 @@ from torch.optim import Optimizer
 Groups = list[dict[str, Any]]
 Tensors = list[Tensor]
 CHUNK = 1 << 16  # entries that are worked on while they are in the processor's cache
-
-
 FROM_ZERO, SHARES = ("lr", "weight_decay"), ("momentum", "beta1", "beta2")
 COUNTS = ("window", "history", "most", "every", "examples", "rounds")
 
@@ -27,10 +25,9 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
         (SHARES, "a number from 0 to below 1", lambda value: 0 <= value < 1),
         (COUNTS, "a whole number from 1 on", lambda value: isinstance(value, int) and value >= 1),
     ):
-        for name in names:
-            value = options.get(name, 1 if names is COUNTS else 0)
-            if not isinstance(value, int | float) or not fits(value):
-                raise ValueError(f"{name}: expected {told}, not {value!r}")
+        for name in options.keys() & names:
+            if not isinstance(options[name], int | float) or not fits(options[name]):
+                raise ValueError(f"{name}: expected {told}, not {options[name]!r}")
     return options
 
 

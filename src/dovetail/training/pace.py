@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..optim.descent import Descent
 from ..recipe.recipe import Recipe, load
 from ..recipe.span import Span
 from .machine import resolved
 from .run import make_source
-from .system import System
+from .show import laid_out
 from .tables import aligned, chart
 
 _POINTS = 400  # of the curve that --json gives
@@ -61,9 +60,7 @@ def show_rates(recipe: str | Recipe, *overrides: str) -> Pace:
     described = resolved(load(recipe, list(overrides)) if isinstance(recipe, str) else recipe)
     facts = make_source(described.data, Path.cwd()).facts
     span = Span.of(-(-facts.sizes["train"] // described.batch), described.epochs)
-    system = System(described, facts, device="meta")
-    system.freeze(described.freeze)
-    descent = Descent(system.named_parameters(), described.optimizer, span, guard=False)
+    system, descent = laid_out(described, facts, span)
     groups = [Parameters(group["pattern"], list(group["names"]), _told(group)) for group in descent.groups]
     still = [name for name, parameter in system.named_parameters() if not parameter.requires_grad]
     if still:

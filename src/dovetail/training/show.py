@@ -138,11 +138,12 @@ def label(spec: Spec) -> str:
     return label if len(label) <= 44 else spec.name
 
 
-def require_buildable(recipe: Recipe, facts: Facts) -> None:
-    """Raise `RecipeError` for what can be told only when all is laid out: shapes, patterns of names, rules' demands."""
-    system = System(resolved(recipe), facts, device="meta")
+def laid_out(recipe: Recipe, facts: Facts, span: Span) -> tuple[System, Descent]:
+    """A resolved recipe's system and what moves it, on the meta device; raises `RecipeError` for what can be told only
+    there: shapes, patterns of names, rules' demands."""
+    system = System(recipe, facts, device="meta")
     system.freeze(recipe.freeze)
-    Descent(system.named_parameters(), recipe.optimizer, Span(1, 1), guard=False)
+    return system, Descent(system.named_parameters(), recipe.optimizer, span, guard=False)
 
 
 def _memory(system: System, recipe: Recipe, activations: int) -> dict[str, int]:

@@ -15,14 +15,16 @@ from typing import Any
 from ..recipe.errors import RecipeError, RunError, UsageError
 from ..recipe.facts import Facts
 from ..recipe.recipe import Recipe
+from ..recipe.span import Span
 from ..training import Run, Stopped
 from ..training.begin import describe_recipe, make_folder
 from ..training.files import write_atomically
 from ..training.journal import TIMING
 from ..training.lock import held
+from ..training.machine import resolved
 from ..training.progress import figure
 from ..training.run import make_source
-from ..training.show import require_buildable
+from ..training.show import laid_out
 from ..training.tables import aligned
 from .grid import Cell, cells
 from .once import Show, carried_out
@@ -137,7 +139,7 @@ def compare(
     if len(grid) * seeds < 2:
         raise UsageError("nothing to compare: list values between commas, optimizer.rule=sgd,adam, or take --seeds 5")
     settings = [_described(recipe, cell) for cell in grid]  # all of them are checked before any is trained
-    _require_buildable(grid, settings)
+    _lay_out(grid, settings)
     stem = Path(recipe).stem if isinstance(recipe, str) else "run"
     name = run or f"{stem}-compared-{datetime.now():%Y%m%d-%H%M%S}"
     folder = Path(name) if "/" in name else Path("runs") / name
@@ -150,8 +152,8 @@ def compare(
                     say(f"{cell.name}  seed {described.seed + seed}")
                 seeded = dataclasses.replace(described, seed=described.seed + seed)
                 found[number].append(_trained(seeded, folder / f"{number}-seed{seeded.seed}", show, folder))
-    comparison = gathered(folder, grid, found)
-    write_atomically(folder / FILE, (json.dumps(comparison.plain(), indent=1) + "\n").encode())
+        comparison = gathered(folder, grid, found)
+        write_atomically(folder / FILE, (json.dumps(comparison.plain(), indent=1) + "\n").encode())
     return comparison
 
 
@@ -159,14 +161,15 @@ def _described(recipe: str | Recipe, cell: Cell) -> Recipe:
     return describe_recipe(recipe, tuple(cell.words), {})
 
 
-def _require_buildable(grid: Sequence[Cell], settings: Sequence[Recipe]) -> None:
+def _lay_out(grid: Sequence[Cell], settings: Sequence[Recipe]) -> None:
+    """Raise `RecipeError`, with the cell's name, where one cannot be laid out."""
     known: dict[str, Facts] = {}  # of data, which many cells share
     for cell, recipe in zip(grid, settings, strict=True):
         data = repr(recipe.data)
         if data not in known:
             known[data] = make_source(recipe.data, Path.cwd()).facts
         try:
-            require_buildable(recipe, known[data])
+            laid_out(resolved(recipe), known[data], Span(1, 1))
         except RecipeError as error:
             raise RecipeError(f"{cell.name}: {error}" if len(grid) > 1 else str(error)) from None
 

@@ -14,14 +14,14 @@ from ..recipe.errors import RecipeError, UsageError
 from ..recipe.override import COMMAND_LINE
 from ..recipe.place import fail
 from ..recipe.recipe import Recipe, load
+from ..recipe.span import Span
 from ..recipe.spec import Spec
 from ..search.propose import propose, spread
 from ..search.space import Array, Space
-from ..training.begin import make_folder
 from ..training.files import write_atomically
 from ..training.machine import resolved
 from ..training.run import RECIPE, make_source
-from ..training.show import require_buildable
+from ..training.show import laid_out
 from .trial import Asked, Trial, cuts, keep, with_settings, written
 
 _FEWEST = 4  # trials that a cut is judged by
@@ -29,10 +29,10 @@ _EXAMPLE = "search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}"
 
 
 class Study:
-    """The search of a recipe in a folder, begun or gone on with; every range is checked, and that there is a judge.
+    """The search of a recipe in a folder; ranges are checked, and that there is a judge, before `take_up` begins it.
 
-    Raises `UsageError` where there is nothing to search or to judge by, or the folder holds another search, and
-    `RecipeError` where a range does not fit its setting.
+    Raises `UsageError` where there is nothing to search or to judge by, and `RecipeError` where a range does not fit
+    its setting or the recipe cannot be laid out.
     """
 
     def __init__(self, recipe: Recipe, folder: Path) -> None:
@@ -45,26 +45,31 @@ class Study:
         self.recipe = resolved(recipe)
         require_fitting(self.recipe, self.space, self.search.space)
         source = make_source(recipe.data, Path.cwd())
-        require_buildable(self.recipe, source.facts)
+        laid_out(self.recipe, source.facts, Span(1, 1))
         if not len(source.part("validation")):
             name = recipe.data.name
             raise UsageError(
                 f"tuning judges by validation examples, and the recipe keeps none: data.{name}.validation=0.2"
             )
+        self.settings: dict[int, dict[str, Any]] = {}  # of trials under way, too
+        self.trials: dict[int, Trial] = {}
+        self.to_make: list[int] = []
+
+    def take_up(self) -> None:
+        """Begin in the folder, or go on with what is there; raises `UsageError` where it holds another search."""
         self._settle()
-        there = [written(folder, number) for number in range(1, self.search.trials + 1)]
-        self.settings = {one.number: one.settings for one in there if one is not None}  # of those under way, too
+        there = [written(self.folder, number) for number in range(1, self.search.trials + 1)]
+        self.settings = {one.number: one.settings for one in there if one is not None}
         self.trials = {one.number: one for one in there if isinstance(one, Trial)}
         self.to_make = [number for number in range(1, len(there) + 1) if number not in self.trials]
 
     def _settle(self) -> None:
-        """Begin in the folder, or go on with the same search there, with more trials perhaps."""
+        """Keep the recipe where there is none, or the same with another number of trials."""
         file = self.folder / RECIPE
         if file.exists():
             there = load(str(file))
             if there.search is None or _but_trials(there) != _but_trials(self.recipe):
                 raise UsageError(f"{self.folder} holds something else; name another folder: run=NAME")
-        make_folder(self.folder)
         write_atomically(file, self.recipe.write(complete=True).encode())
 
     def ask(self) -> Asked | None:

@@ -46,6 +46,9 @@ class Asked:
     bounds: list[float | None]
 
 
+_FILE: TypeAdapter[Asked | Trial] = TypeAdapter(Asked | Trial)
+
+
 class _Cut(Exception):
     """Raised in a run that is not to go on."""
 
@@ -67,12 +70,10 @@ def written(folder: Path, number: int) -> Asked | Trial | None:
     if not file.exists():
         return None
     try:
-        text = file.read_text()
-        kind: type[Trial | Asked] = Trial if "ended" in json.loads(text) else Asked
-        one = TypeAdapter(kind).validate_json(text, strict=True)
+        one = _FILE.validate_json(file.read_bytes(), strict=True)
         if one.number != number:
             raise ValueError(f"it is trial {one.number}'s")
-    except (ValueError, TypeError) as error:  # pydantic's and the reader's are ValueErrors
+    except ValueError as error:
         reason = f"{error}".splitlines()[0]
         raise RunError(f"{file} is damaged ({reason}); remove it and its folder: the trial is made again") from None
     return one

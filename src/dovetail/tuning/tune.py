@@ -10,7 +10,7 @@ from pathlib import Path
 from ..recipe.errors import DovetailError, UsageError
 from ..recipe.recipe import Recipe
 from ..training import Stopped
-from ..training.begin import describe_recipe, new_folder, run_folder
+from ..training.begin import describe_recipe, make_folder, new_folder, run_folder
 from ..training.lock import held
 from ..training.requests import STOPPING, Requests
 from .found import Found, found_by
@@ -50,15 +50,17 @@ def tune(
     folder = run_folder(run) if run else new_folder(None, f"{stem}-tuned")
     study = Study(describe_recipe(recipe, overrides, {}), folder)
     several = min(workers, study.search.parallel) > 1
+    make_folder(folder)
     try:
         with held(folder):
+            study.take_up()
             for trial in _by_processes(study, workers, use) if several else _one_by_one(study, show):
                 study.add(trial)
                 if on_trial:
                     on_trial(trial, study.done)
+            return found_by(study)
     except Stopped as stopped:
         raise Stopped(f"stopped; the same command goes on with {folder}", stopped.exit_code - 128) from None
-    return found_by(study)
 
 
 def _one_by_one(study: Study, show: Show | None) -> Iterator[Trial]:
