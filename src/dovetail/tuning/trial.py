@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from ..recipe.errors import RecipeError, RunError, UsageError, nearest
 from ..recipe.recipe import Recipe
@@ -74,7 +74,7 @@ def written(folder: Path, number: int) -> Asked | Trial | None:
         if one.number != number:
             raise ValueError(f"it is trial {one.number}'s")
     except ValueError as error:
-        reason = f"{error}".splitlines()[0]
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise RunError(f"{file} is damaged ({reason}); remove it and its folder: the trial is made again") from None
     return one
 
