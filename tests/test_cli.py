@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from commands import dovetail
 from PIL import Image
 from sklearn.datasets import load_iris
 
-from dovetail.recipe.recipe import load, parse, shipped
+from dovetail.recipe.listing import sections
+from dovetail.recipe.recipe import Recipe, load, parse, shipped
 
 
 @pytest.fixture
@@ -112,6 +115,19 @@ def test_list_names_every_part_with_its_options() -> None:
         assert f"{name}\n" in text
     assert "  conv  filters, kernel=3, stride=1, pad=0, groups=1, bias=true, init=nothing\n" in text
     assert "  sgd  momentum=0.0, nesterov=false\n" in text
+
+
+def test_list_names_every_setting_of_every_section() -> None:
+    found = dovetail("list", "--json").json
+    for name, section in sections(Recipe, "settings"):
+        told = {item["name"]: item for item in found[name]}
+        assert [*told] == ["", *(field.name for field in dataclasses.fields(section))]
+        assert all(item["summary"] for item in told.values())
+        for item in told.values():  # where it says to look, there is something
+            listed = re.fullmatch(r"dovetail list (\w+)", item["summary"])
+            assert listed is None or listed[1] in found
+    assert [*found].index("optimizer") < [*found].index("groups")
+    assert "  patience  10\n      a whole number above 0\n" in dovetail("list", "optimizer").out
 
 
 def test_the_schema_accepts_what_is_right_and_refuses_what_is_not() -> None:

@@ -321,11 +321,11 @@ def check(
 
 @app.command(name="list")
 def list_parts(
-    kind: Annotated[str | None, typer.Argument(help="recipes, layers, inits, objectives, rules, ...")] = None,
+    kind: Annotated[str | None, typer.Argument(help="recipes, settings, optimizer, layers, rules, ...")] = None,
     use: Use = None,
     as_json: Json = False,
 ) -> None:
-    """List the recipes, and the parts recipes are made of, with their options."""
+    """List the recipes, and the settings and parts that recipes are made of, with their options."""
     from .recipe.listing import listing, listing_text
 
     use_parts(use)

@@ -159,3 +159,15 @@ def test_lessons_need_three_trials() -> None:
     taught = lessons(BRANIN, points, [1.0, 3.0, 2.0])
     assert taught is not None
     assert set(taught.importance) == {"x", "y"}
+
+
+def test_a_slice_goes_through_the_best_trial_that_searched_its_range() -> None:
+    held = linear([0.0, 1.0], when={"rule": "sgd"})
+    space = Space({"rule": choices(["sgd", "adam"]), "held": held})
+    points = [space.snapped(point) for point in np.random.default_rng(0).random((24, 2))]
+    settings = [space.settings(point) for point in points]
+    taught = lessons(space, points, [0.5 + (one["held"] - 0.7) ** 2 if "held" in one else 0.1 for one in settings])
+    assert taught is not None
+    along = taught.slices["held"]
+    assert along.values[int(np.argmin(along.means))] == pytest.approx(0.7, abs=0.1)
+    assert max(along.means) - min(along.means) > 0.2

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..recipe.errors import RecipeError, nearest
+from ..recipe.place import fail
 from ..recipe.recipe import Group, Optimizer
 from ..recipe.span import Span
 
@@ -54,17 +55,18 @@ def require_momentum(settings: Optimizer, defaults: dict[str, Any]) -> None:
     """Refuse a group's momentum where the rule, whose options these are, has none."""
     for pattern, group in settings.groups.items():
         if group.momentum is not None and "momentum" not in defaults:
-            raise RecipeError(f"optimizer.groups '{pattern}': the rule {settings.rule.name} has no momentum to replace")
+            where = f"optimizer.groups '{pattern}'"
+            fail(f"the rule {settings.rule.name} has no momentum to replace", where, settings.rule.place)
 
 
 def require_whole(settings: Optimizer) -> None:
     """Refuse what a rule that looks at the loss along one direction of all parameters could not heed."""
-    rule, groups = settings.rule.name, settings.groups.values()
+    rule, place, groups = settings.rule.name, settings.rule.place, settings.groups.values()
     if any(group.rate != 1 for group in groups):
-        raise RecipeError(f"optimizer.groups: {rule} moves all parameters together; leave the groups' rates out")
+        fail(f"{rule} moves all parameters together; leave the groups' rates out", "optimizer.groups", place)
     clips = (settings.clip, settings.clip_layers, settings.clip_values, *(group.clip for group in groups))
     if any(clip is not None for clip in clips):
-        raise RecipeError(f"optimizer: {rule} chooses by the loss how far it goes; leave clipping out")
+        fail(f"{rule} chooses by the loss how far it goes; leave clipping out", "optimizer", place)
 
 
 def require_matches(patterns: Iterable[str], names: Sequence[str], where: str) -> None:

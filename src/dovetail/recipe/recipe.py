@@ -139,37 +139,48 @@ class Search:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that determines a run; the same words in a file, on the command line and in Python."""
+    """Everything that determines a run; the same words in a file, on the command line and in Python.
+
+    `network`, `objective`, `data` and `optimizer` say what is trained, for what, on what and how; `init` is for every
+    layer that names none of its own (PyTorch's without). `synthetic` is how training images are changed each time they
+    are seen, `relevance` which examples are seen more often. Half an epoch is half a pass over the training part, and a
+    step's `batch` is summed over `accumulate` micro-batches. What matches a pattern of `freeze` stays as it is; `start`
+    is a run or a safetensors file whose weights to begin from.
+    The validation part is judged at each `evaluate`; it may end the run (`stop`) and tell how sure an answer must be to
+    stand, so that at most the share `reject` of all is wrong and stands. For tests batch normalization's statistics are
+    taken anew of `recalibrate` training examples as they are, and answers are means over the example and its `views`.
+    At each `checkpoint` all that going on takes is written, and the newest `keep` stay.
+    With `shard` each of several processes holds its rows of the parameters alone (PyTorch's FSDP2). `search` is for
+    `dovetail tune`, and `about` (title, paper, published number, ours) for people.
+    """
 
     network: Layers
     objective: ObjectiveSpec
     data: SourceSpec
-    synthetic: Transforms = field(default_factory=list)  # how training images are changed each time they are seen
-    relevance: Relevance | None = None  # which examples are seen more often
+    synthetic: Transforms = field(default_factory=list)
+    relevance: Relevance | None = None
     optimizer: Optimizer = field(default_factory=Optimizer)
-    epochs: Epochs = 10  # 0.5 is half a pass over the training part
+    epochs: Epochs = 10
     batch: Positive = 64
-    accumulate: Positive = 1  # micro-batches a step; each holds batch / accumulate examples
-    init: InitSpec | None = None  # for every layer that does not name its own; nothing is PyTorch's
-    freeze: list[str] = field(default_factory=list)  # patterns of parameter names that stay as they are
-    start: str | None = None  # a run folder or safetensors file whose weights to begin from
+    accumulate: Positive = 1
+    init: InitSpec | None = None
+    freeze: list[str] = field(default_factory=list)
+    start: str | None = None
     seed: Count = 0
-    recalibrate: Count = (
-        0  # training examples, as they are, that batch normalization's statistics for tests are taken of
-    )
-    views: Literal["mirror"] | None = None  # what tests answer by, beside the example itself: the mirror image
+    recalibrate: Count = 0
+    views: Literal["mirror"] | None = None
     evaluate: Interval = "1 epoch"
-    stop: Stop | None = None  # when validation examples tell to stop early
-    reject: Annotated[float, Field(gt=0, lt=1)] | None = None  # what share of validation answers may be wrong and stand
+    stop: Stop | None = None
+    reject: Annotated[float, Field(gt=0, lt=1)] | None = None
     checkpoint: Interval = "1 epoch"
-    keep: Positive = 2  # how many of the newest checkpoints stay
+    keep: Positive = 2
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$"), "auto, cpu, mps, cuda or cuda:N"] = "auto"
     precision: Literal["float32", "float64", "bfloat16", "auto"] = "float32"
     layout: Literal["auto", "channels_last", "contiguous"] = "auto"
     threads: Positive | Literal["auto"] = "auto"
-    shard: bool = False  # of several processes each holds its rows of the parameters alone (PyTorch's FSDP2)
-    search: Search | None = None  # for `dovetail tune`
-    about: dict[str, Any] = field(default_factory=dict)  # title, paper, published number, ours: not used in training
+    shard: bool = False
+    search: Search | None = None
+    about: dict[str, Any] = field(default_factory=dict)
 
     def plain(self, complete: bool = False) -> dict[str, Any]:
         """As YAML data; `complete` writes every default out, else only what differs from them."""

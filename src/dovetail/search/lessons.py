@@ -18,7 +18,8 @@ DRAWN, STEPS = 256, 33
 
 @dataclass(frozen=True)
 class Slice:
-    """The expected figure along one range, all else as in the best trial; `low` and `high` are two deviations off.
+    """The expected figure along one range, all else as in the best trial that it was searched in; `low` and `high` are
+    two deviations off.
 
     `factors` says that equal factors lie equally far apart.
     """
@@ -32,7 +33,10 @@ class Slice:
 
 @dataclass(frozen=True)
 class Lessons:
-    """By range: the share of the figure's variance over the space that it explains alone, and a slice."""
+    """By range: the share of the figure's variance over the space that it explains alone, and a slice.
+
+    A range that no trial searched, since its condition never held, has no slice.
+    """
 
     importance: dict[str, float]
     slices: dict[str, Slice]
@@ -58,13 +62,17 @@ def lessons(space: Space, points: Sequence[Array], figures: Sequence[float | Non
     process, scale = learned(space.features(tried), values, space.owners, np.random.default_rng(0))
     drawn = sobol(len(space.names), DRAWN, 0)
     whole = process.expected(_features(space, drawn))[0].var()
-    best = tried[int(values.argmin())]
+    searched = [space.settings(point) for point in tried]
     importance, slices = {}, {}
     for place, (name, one) in enumerate(space.ranges.items()):
         steps = one.cells if 0 < one.cells < STEPS else STEPS
         places = (np.arange(steps) + 0.5) / steps
         means = [process.expected(_features(space, _with(drawn, place, at)))[0].mean() for at in places]
         importance[name] = float(min(np.var(means) / whole, 1.0)) if whole > 0 else 0.0
+        holders = [k for k, settings in enumerate(searched) if name in settings]
+        if not holders:
+            continue
+        best = tried[min(holders, key=lambda k: float(values[k]))]
         mean, deviation = process.expected(_features(space, np.vstack([_with(best[None], place, at) for at in places])))
         curves = [scale.figures(curve).tolist() for curve in (mean, mean - 2 * deviation, mean + 2 * deviation)]
         slices[name] = Slice([one.value(float(at)) for at in places], one.factors, *curves)

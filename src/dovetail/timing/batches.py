@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +118,14 @@ def time_batches(
     >>> times.sizes[1].examples > times.sizes[0].examples
     True
     """
-    if not sizes or any(not isinstance(size, int) or size < 1 for size in sizes):
+    if not sizes or any(not isinstance(size, Integral) or size < 1 for size in sizes):
         raise UsageError(f"batch sizes are whole numbers from 1 on, not {list(sizes)}")
     if to is not None and not to >= 0:
         raise UsageError(f"an error to come to is a number from 0 on, not {to:g}")
     described = resolved(describe_recipe(recipe, overrides, {}))
     source = make_source(described.data, Path.cwd())
     there = source.facts.sizes["train"]
-    fitting = [size for size in sizes if size <= there]
+    fitting = [int(size) for size in sizes if size <= there]
     if not fitting:
         raise UsageError(f"batches of {min(sizes):,}: there are only {there:,} training examples")
     part = "validation" if len(source.part("validation")) else "test"

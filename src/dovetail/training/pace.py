@@ -61,7 +61,7 @@ def show_rates(recipe: str | Recipe, *overrides: str) -> Pace:
     facts = make_source(described.data, Path.cwd()).facts
     span = Span.of(-(-facts.sizes["train"] // described.batch), described.epochs)
     system, descent = laid_out(described, facts, span)
-    groups = [Parameters(group["pattern"], list(group["names"]), _told(group)) for group in descent.groups]
+    groups = [Parameters(group["pattern"], list(group["names"]), _told(group, span)) for group in descent.groups]
     still = [name for name, parameter in system.named_parameters() if not parameter.requires_grad]
     if still:
         groups.append(Parameters("", still, {"freeze": "always"}))
@@ -70,8 +70,9 @@ def show_rates(recipe: str | Recipe, *overrides: str) -> Pace:
     return Pace(repr(described.optimizer.rule), span.total, span.epoch, curve, groups)
 
 
-def _told(group: dict[str, Any]) -> dict[str, Any]:
+def _told(group: dict[str, Any], span: Span) -> dict[str, Any]:
     """A group's settings in a recipe's words, those that do something."""
+    still = f"until step {group['frozen']}" + (", after the run's end" if group["frozen"] >= span.total else "")
     words = {
         "rate": f"x {group['scale']:g}",
         "decay": group["weight_decay"],
@@ -81,6 +82,6 @@ def _told(group: dict[str, Any]) -> dict[str, Any]:
         "clip": group["clip"],
         "max_norm": group["max_norm"],
         "clamp": group["clamp"],
-        "freeze": f"until step {group['frozen']}" if group["frozen"] else None,
+        "freeze": still if group["frozen"] else None,
     }
     return {name: value for name, value in words.items() if value}
