@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,12 +141,27 @@ def test_settings_that_cannot_be_built_count_as_failed(tmp_path: Path) -> None:
         dt.tune(recipe(network, space), run=str(tmp_path / "none"))
 
 
-@pytest.mark.parametrize("text", ["", "{bad", "[]", "{}", '{"number": 2}', None])
-def test_a_damaged_trial_is_told(text: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (".+", ""),
+        (".+", "{bad"),
+        (".+", "[]"),
+        (".+", "{}"),
+        (".+", '{"number": 2}'),
+        ('"number": 2', '"number": 7'),
+        (r'"batch": \d+', '"batch": 99999'),
+        (r'"batch": \d+', '"batch": "many"'),
+        (r'"batch"', '"bach"'),
+    ],
+)
+def test_a_damaged_trial_is_told(old: str, new: str, tmp_path: Path) -> None:
     words = ("search.trials=2", "epochs=1")
     dt.tune(recipe(*words), run=str(tmp_path / "s"))
     file = tmp_path / "s" / "trial-002.json"
-    file.write_text(file.read_text().replace('"number": 2', '"number": 7') if text is None else text)
+    text = file.read_text()
+    file.write_text(re.sub(old, new, text, flags=re.DOTALL))
+    assert file.read_text() != text
     with pytest.raises(RunError, match=r"trial-002\.json is damaged .*; remove it and its folder"):
         dt.tune(recipe(*words), run=str(tmp_path / "s"))
 

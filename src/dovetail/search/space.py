@@ -105,6 +105,19 @@ class Space:
         places = [one.place(settings[name]) if name in settings else REST for name, one in self.ranges.items()]
         return np.array(places)
 
+    def holds(self, settings: Mapping[str, Any]) -> bool:
+        """Whether these are the settings of one of its points.
+
+        >>> from dovetail.search import integer
+        >>> space = Space({"batch": integer([16, 64])})
+        >>> space.holds({"batch": 32}), space.holds({"batch": 128}), space.holds({})
+        (True, False, False)
+        """
+        try:
+            return self.settings(self.point(settings)) == dict(settings)
+        except (TypeError, ValueError):  # no number, or none of the choices
+            return False
+
     def features(self, points: Array) -> Array:
         """Points (N, names) as the process sees them (N, features): a column for each of several choices."""
         columns = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..training.files import write_atomically
 from ..training.machine import resolved
 from ..training.run import RECIPE, make_source
 from ..training.show import laid_out
-from .trial import Asked, Trial, cuts, keep, with_settings, written
+from .trial import Asked, Trial, cuts, damaged, keep, with_settings, written
 
 _FEWEST = 4  # trials that a cut is judged by
 _EXAMPLE = "search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}"
@@ -56,9 +57,12 @@ class Study:
         self.to_make: list[int] = []
 
     def take_up(self) -> None:
-        """Begin in the folder, or go on with what is there; raises `UsageError` where it holds another search."""
+        """Begin in the folder, or go on with what is there.
+
+        Raises `UsageError` where it holds another search, and `RunError` where the file of a trial is damaged.
+        """
         self._settle()
-        there = [written(self.folder, number) for number in range(1, self.search.trials + 1)]
+        there = [self._written(number) for number in range(1, self.search.trials + 1)]
         self.settings = {one.number: one.settings for one in there if one is not None}
         self.trials = {one.number: one for one in there if isinstance(one, Trial)}
         self.to_make = [number for number in range(1, len(there) + 1) if number not in self.trials]
@@ -72,13 +76,20 @@ class Study:
                 raise UsageError(f"{self.folder} holds something else; name another folder: run=NAME")
         write_atomically(file, self.recipe.write(complete=True).encode())
 
+    def _written(self, number: int) -> Asked | Trial | None:
+        """What the file of a trial tells, if it is one of this search."""
+        one = written(self.folder, number)
+        if one is not None and not self.space.holds(one.settings):
+            raise damaged(self.folder, number, f"the search never tries {json.dumps(one.settings)}")
+        return one
+
     def ask(self) -> Asked | None:
         """The next trial to make, kept in its file; None where it is to know of one under way, or there is none."""
         number = self.to_make[0] if self.to_make else 0
         known = range(1, number - self.search.parallel + 1)
         if not number or any(k not in self.trials for k in known):
             return None
-        one = written(self.folder, number)
+        one = self._written(number)
         if one is None:
             one = self._chosen(number, [self.trials[k] for k in known])
             if one is None:  # every point of the space was tried

@@ -75,8 +75,14 @@ def written(folder: Path, number: int) -> Asked | Trial | None:
             raise ValueError(f"it is trial {one.number}'s")
     except ValueError as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise RunError(f"{file} is damaged ({reason}); remove it and its folder: the trial is made again") from None
+        raise damaged(folder, number, str(reason)) from None
     return one
+
+
+def damaged(folder: Path, number: int, reason: str) -> RunError:
+    """What is wrong with a trial's file, and what to do."""
+    file = run_of(folder, number).with_suffix(".json")
+    return RunError(f"{file} is damaged ({reason}); remove it and its folder: the trial is made again")
 
 
 def keep(folder: Path, one: Asked | Trial) -> None:
