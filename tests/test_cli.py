@@ -117,6 +117,14 @@ def test_list_names_every_part_with_its_options() -> None:
     assert "  sgd  momentum=0.0, nesterov=false\n" in text
 
 
+def test_list_tells_one_part_whole() -> None:
+    said = dovetail("list", "gauss_newton").out
+    assert said.startswith("rules\n  gauss_newton  damping=")
+    assert "Martens (2010)" in said
+    assert ">>>" not in said
+    assert dovetail("list", "gauss-newtn").err == "there are no 'gauss-newtn'. Did you mean 'gauss_newton'?\n"
+
+
 def test_list_names_every_setting_of_every_section() -> None:
     found = dovetail("list", "--json").json
     for name, section in sections(Recipe, "settings"):

@@ -48,6 +48,7 @@ SETTINGS: list[tuple[Spec, tuple[int, ...]]] = [
     (dt.dropconnect(4), (5,)),
     (dt.dropconnect(3, keep=0.8, activation="tanh", bias=False, init="he"), (70,)),
     (dt.dropconnect(3, activation="sigmoid", inference="mean"), (5,)),
+    (dt.dropconnect(4, batchnorm=True), (5,)),
     (dt.batchnorm(), (4,)),
     (dt.batchnorm(momentum=0.3), (3, 5)),
     (dt.batchnorm(affine=False), (3, 4, 4)),

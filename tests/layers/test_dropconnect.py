@@ -83,6 +83,16 @@ def test_gradients_in_double_precision_are_those_of_the_loss() -> None:
     assert torch.autograd.gradcheck(lambda x, w: masked_product(x, w, mask), rows)
 
 
+@pytest.mark.parametrize("shape", [(2000, 4), (3, 6), (20, 1), (3,), (2, 5, 5)])
+@pytest.mark.parametrize("batchnorm", [False, True])
+def test_inputs_of_another_width_are_refused(shape: tuple[int, ...], batchnorm: bool) -> None:
+    layer = made(5, units=3, batchnorm=batchnorm)
+    with pytest.raises(RuntimeError, match=r"expected rows of 5 features, not an input of \["):
+        layer(torch.ones(shape))
+    with pytest.raises(ValueError, match="do not fit a mask"):
+        masked_product(torch.ones(2, 64), torch.ones(3, 64), draw_mask(1, 0.5, 0, 2, 3, 2))
+
+
 def test_every_example_has_its_own_connections_and_its_bias_too() -> None:
     layer = made(300, units=40, activation="none", keep=0.5)
     layer.weight.data.fill_(1.0)
@@ -143,6 +153,40 @@ def test_inference_is_the_mean_of_many_masks(activation: str) -> None:
     noise = 5 * float(trained.std()) / math.sqrt(20_000) + 3e-3
     assert float((tested - trained).abs().max()) < noise
     assert float((plain[0] - trained).abs().max()) > 2 * noise
+
+
+def normalized(examples: int) -> tuple[Any, Tensor]:
+    """A layer that normalizes, with factors of either sign, and its examples."""
+    layer, g = made(400, units=30, keep=0.6, batchnorm=True, init=dt.normal(0.1)), torch.Generator().manual_seed(1)
+    layer.norm.weight.data.normal_(generator=g)
+    layer.norm.bias.data.normal_(generator=g)
+    return layer, torch.randn(examples, 400, generator=g)
+
+
+@torch.no_grad()
+def test_inference_normalizes_as_training_did() -> None:
+    layer, x = normalized(50)
+    assert layer.bias is None
+    for _ in range(200):
+        layer(x)
+    sums = layer.norm.eval()(layer.masked(x[:1].expand(20_000, -1)))
+    trained, tested = sums.relu().mean(0), layer.eval()(x[:1])[0]
+    noise = 5 * float(trained.std()) / math.sqrt(20_000) + 3e-3
+    assert float((tested - trained).abs().max()) < noise
+    behind = layer.norm(torch.nn.functional.linear(x[:1], layer.weight))[0].relu()  # by a layer of its own
+    assert float((behind - trained).abs().max()) > 2 * noise
+
+
+@torch.no_grad()
+def test_statistics_taken_anew_are_those_of_all_masks() -> None:
+    layer, x = normalized(50)
+    sums = torch.cat([layer.masked(x) for _ in range(400)])
+    layer.norm.momentum = 1.0
+    layer.eval().norm.train()
+    layer(x)
+    torch.testing.assert_close(layer.norm.running_mean, sums.mean(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(layer.norm.running_var, sums.var(0), atol=0, rtol=0.1)
+    assert bool((torch.nn.functional.linear(x, layer.weight).var(0) < 0.8 * sums.var(0)).all())
 
 
 def test_the_quadrature_is_that_of_a_fine_sum() -> None:

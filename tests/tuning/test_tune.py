@@ -128,6 +128,15 @@ def test_a_trial_that_is_worse_than_the_best_half_is_cut(tmp_path: Path) -> None
     assert sum(trial.examples for trial in found.trials) < 0.9 * sum(trial.examples for trial in free.trials)
 
 
+def test_a_figure_there_is_not_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^search\.figure: there is no figure 'eror'\. Did you mean 'error'\?$"):
+        dt.tune(recipe("search.figure=eror"), run=str(tmp_path / "s"))
+    assert not (tmp_path / "s").exists()
+    assert (
+        dt.tune(recipe("search.figure=loss", "search.trials=1", "epochs=1"), run=str(tmp_path / "s")).figure == "loss"
+    )
+
+
 def test_settings_that_cannot_be_built_count_as_failed(tmp_path: Path) -> None:
     network = "network=[{conv: {filters: 4, kernel: 3}}, {maxpool: 2}, flatten, {linear: outputs}]"
     space = "search={trials: 5, first: 5, space: {network.0.conv.kernel: {choices: [3, 99]}}}"

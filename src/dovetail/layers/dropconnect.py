@@ -35,22 +35,28 @@ class DropConnect(nn.Linear):
     draws: Draws | None = None
     purpose = ""
 
-    def __init__(self, inputs: int, units: int, bias: bool, keep: float, activation: str, inference: str) -> None:
-        super().__init__(inputs, units, bias)
+    def __init__(
+        self, inputs: int, units: int, bias: bool, keep: float, activation: str, inference: str, batchnorm: bool
+    ) -> None:
+        super().__init__(inputs, units, bias and not batchnorm)  # which has biases of its own
         self.keep, self.activation, self.inference = keep, activation, inference
+        self.batchnorm = batchnorm
+        self.norm = nn.BatchNorm1d(units) if batchnorm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         act = ACTIVATIONS[self.activation]
         if self.keep == 1 or x.is_meta:
-            return act(super().forward(x))
+            return act(self.norm(super().forward(x)))
         if self.training:
-            return act(self.masked(x))
+            return act(self.norm(self.masked(x)))
         if self.inference == "mean" or self.activation == "none":
-            return act(super().forward(x))
+            return act(self.norm(super().forward(x)))
         return expected(act, *self.moments(x))
 
     def masked(self, x: Tensor) -> Tensor:
         """The sums over the connections that are kept, divided by `keep`."""
+        if x.dim() != 2 or x.shape[1] != self.in_features:
+            raise RuntimeError(f"expected rows of {self.in_features} features, not an input of {list(x.shape)}")
         key, first = beginning(self.draws, self.purpose)
         ones = [] if self.bias is None else [x.new_ones(len(x), 1)]
         biases = [] if self.bias is None else [self.bias.unsqueeze(1)]
@@ -62,11 +68,19 @@ class DropConnect(nn.Linear):
         return masked_product(rows, weights, mask) / self.keep
 
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each sum over the masks: W v + b, and the root of (1 / keep - 1) (W.W v.v + b.b)."""
+        """Mean and deviation of each sum over the masks: W v + b, and the root of (1 / keep - 1) (W.W v.v + b.b).
+
+        Of normalized sums they are what normalization makes of them. It is affine, so two values a deviation off tell
+        both; and where its statistics are taken anew, these two have the mean and the variance of all masks.
+        """
         squares = None if self.bias is None else self.bias.square()
         spread = nn.functional.linear(x.square(), self.weight.square(), squares)
-        variance = spread * (1 / self.keep - 1)
-        return super().forward(x), variance.clamp_min(torch.finfo(variance.dtype).tiny).sqrt()
+        least = torch.finfo(spread.dtype).tiny
+        mean, deviation = super().forward(x), (spread * (1 / self.keep - 1)).clamp_min(least).sqrt()
+        if not self.batchnorm:
+            return mean, deviation
+        below, above = self.norm(torch.cat([mean - deviation, mean + deviation])).chunk(2)
+        return (below + above) / 2, ((above - below).abs() / 2).clamp_min(least)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, keep={self.keep}, activation={self.activation}, inference={self.inference}"
@@ -92,10 +106,11 @@ def expected(act: Callable[[Tensor], Tensor], mean: Tensor, deviation: Tensor) -
 def dropconnect(
     x: Tensor,
     units: Size,
-    keep: Annotated[float, Field(gt=0, le=1)] = 0.5,
+    keep: Annotated[float, Field(ge=0.001, le=1)] = 0.5,
     activation: Literal["relu", "tanh", "sigmoid", "none"] = "relu",
     bias: bool = True,
     inference: Literal["gaussian", "mean"] = "gaussian",
+    batchnorm: bool = False,
     init: InitSpec | None = None,
 ) -> nn.Module:
     """Connect every input to every unit, and for each example leave connections out at random; activation included.
@@ -104,7 +119,9 @@ def dropconnect(
 
     Biases are connections too. `keep` is rounded to a multiple of 2^-16. Tests answer by the mean of f over the masks,
     of the normal distribution with the sums' mean W v and variance (1 / keep - 1) (W . W)(v . v), exactly for relu, by
-    quadrature for tanh and sigmoid; or, with `inference: mean`, by f(W v).
+    quadrature for tanh and sigmoid; or, with `inference: mean`, by f(W v). With `batchnorm` the sums are normalized
+    over the batch before f, in place of biases (Ioffe and Szegedy, 2015), and for tests their mean and variance are,
+    too: a layer of its own would divide by a deviation that is partly the masks', which sums of tests have not.
 
     Shapes: (N, F) -> (N, units). Wan et al. (2013), Regularization of neural networks using DropConnect, whose form is
     not divided by keep and whose mean is of samples.
@@ -119,5 +136,5 @@ def dropconnect(
     """
     if x.dim() != 2:
         raise ValueError("needs rows of features: put flatten before it")
-    made = DropConnect(x.shape[-1], int(units), bias, keep, activation, inference)
+    made = DropConnect(x.shape[-1], int(units), bias, keep, activation, inference, batchnorm)
     return initialize(made, init)

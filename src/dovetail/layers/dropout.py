@@ -38,11 +38,11 @@ class Dropout(nn.Module):
 
 
 @layer
-def dropout(x: Tensor, keep: Annotated[float, Field(gt=0, le=1)] = 0.5) -> nn.Module:
+def dropout(x: Tensor, keep: Annotated[float, Field(ge=0.001, le=1)] = 0.5) -> nn.Module:
     """Leave units out at random: y = xi x, xi = 1 / keep with probability keep, else 0; the identity in evaluation.
 
-    E[xi] = 1, Var[xi] = (1 - keep) / keep. `keep` is the probability to stay (PyTorch's p is 1 - keep),
-    rounded to a multiple of 2^-16.
+    E[xi] = 1, Var[xi] = (1 - keep) / keep. `keep` is the probability to stay (PyTorch's p is 1 - keep), drawn as the
+    nearest multiple of 2^-16: E[xi] is 1 within 2^-17 / keep.
 
     Shapes: any, unchanged. Hinton et al. (2012), Improving neural networks by preventing co-adaptation of feature
     detectors.

@@ -25,14 +25,17 @@ class Indicators(nn.Module):
 
     sees_time = True
     starts: Tensor
+    sizes: Tensor
 
     def __init__(self, sizes: list[int], units: int) -> None:
         super().__init__()
+        self.register_buffer("sizes", torch.tensor(sizes, dtype=torch.int32), persistent=False)
         starts = torch.tensor([0, *sizes[:-1]]).cumsum(0) - torch.arange(len(sizes))  # number 0 is one row for all
         self.register_buffer("starts", starts, persistent=False)
         self.weight = nn.Parameter(torch.zeros(1 + sum(sizes) - len(sizes), units))
 
     def forward(self, x: Sequences) -> Sequences:
+        self._require_known(x.values)
         fits = self.weight.device.type == "cpu" and self.weight.dtype == torch.float32 and x.values.dtype == torch.int32
         if fits and library("indicators") is not None:
             sums: Tensor = _Sums.apply(self.weight, x.values, self.starts)  # type: ignore[no-untyped-call]
@@ -40,6 +43,14 @@ class Indicators(nn.Module):
         numbers = x.values.long()
         rows = torch.where(numbers > 0, numbers + self.starts, 0)
         return x.having(functional.embedding_bag(rows, self.weight, mode="sum", padding_idx=0))
+
+    def _require_known(self, numbers: Tensor) -> None:
+        """Raise `IndexError` for numbers that have no vector; the kernel would read whatever lies there."""
+        fields = len(self.sizes)
+        if numbers.dim() != 2 or numbers.shape[1] != fields:
+            raise IndexError(f"expected {fields} numbers at a place, not an input of {list(numbers.shape)}")
+        if len(numbers) and (bool((numbers.amax(0) >= self.sizes).any()) or int(numbers.min()) < 0):
+            raise IndexError(f"a number is none of its field's: they are 0 to {(self.sizes - 1).tolist()}")
 
     def specimen(self, x: Sequences) -> Sequences:
         return x.having(torch.empty((len(x.values), self.weight.shape[1]), device="meta"))

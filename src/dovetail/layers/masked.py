@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 
 from ..kernels import library
 from ..kernels.at import call
-from .bits import keys_of, random_bits, share_of, spread_bits
+from .bits import WORD, keys_of, random_bits, share_of, spread_bits
 from .masked_sums import compiled, compiles, slopes_of_rows, slopes_of_weights, sums
 
 AT_ONCE = 1 << 22  # entries of masks that are spread out at a time where there is no kernel
@@ -40,8 +40,11 @@ def draw_mask(
 def masked_product(x: Tensor, w: Tensor, mask: Tensor) -> Tensor:
     """y[n, o] = sum over i of mask[n, o, i] w[o, i] x[n, i], with gradients to x and w.
 
-    Shapes: x (N, 64 words), w (out, 64 words), mask (words, N, out) -> (N, out).
+    Shapes: x (N, 64 words), w (out, 64 words), mask (words, N, out) -> (N, out). Raises `ValueError` for others.
     """
+    words, examples, outputs = mask.shape
+    if x.shape != (examples, WORD * words) or w.shape != (outputs, WORD * words):
+        raise ValueError(f"rows {list(x.shape)} and weights {list(w.shape)} do not fit a mask of {list(mask.shape)}")
     product: Tensor = _MaskedProduct.apply(x, w, mask)  # type: ignore[no-untyped-call]
     return product
 

@@ -14,7 +14,8 @@ from torch.optim import Optimizer
 Groups = list[dict[str, Any]]
 Tensors = list[Tensor]
 CHUNK = 1 << 16  # entries that are worked on while they are in the processor's cache
-FROM_ZERO, SHARES = ("lr", "weight_decay"), ("momentum", "beta1", "beta2")
+FROM_ZERO, SHARES = ("lr", "weight_decay", "gradient", "average", "eps"), ("momentum", "beta1", "beta2", "again")
+ABOVE_ZERO, PARTS = ("k", "mu", "damping"), ("fade", "share")
 COUNTS = ("window", "history", "most", "every", "examples", "rounds")
 
 
@@ -22,7 +23,10 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     """The options of a rule, which a recipe checks, but who takes the rule alone may mistake; raises `ValueError`."""
     for names, told, fits in (
         (FROM_ZERO, "a number from 0 on", lambda value: 0 <= value < math.inf),
+        (ABOVE_ZERO, "a number above 0", lambda value: 0 < value < math.inf),
         (SHARES, "a number from 0 to below 1", lambda value: 0 <= value < 1),
+        (PARTS, "a number above 0 and at most 1", lambda value: 0 < value <= 1),
+        (("ramp",), "a whole number from 0 on", lambda value: isinstance(value, int) and value >= 0),
         (COUNTS, "a whole number from 1 on", lambda value: isinstance(value, int) and value >= 1),
     ):
         for name in options.keys() & names:
@@ -31,7 +35,25 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-class Foreach(Optimizer):
+class Checked(Optimizer):
+    """An optimizer that looks at options and parameters before it takes them, those of groups, too."""
+
+    def __init__(self, params: Any, **options: Any) -> None:
+        super().__init__(params, checked(options))
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        super().add_param_group(checked(param_group))
+        if any(parameter.is_complex() for parameter in self.param_groups[-1]["params"]):
+            del self.param_groups[-1]
+            raise ValueError(f"{type(self).__name__} moves real numbers; hand it torch.view_as_real of complex ones")
+
+    def require_dense(self, parameters: Tensors) -> None:
+        """Raise `RuntimeError` where a gradient is sparse."""
+        if any(parameter.grad is not None and parameter.grad.is_sparse for parameter in parameters):
+            raise RuntimeError(f"{type(self).__name__} cannot take sparse gradients; sgd and adagrad can")
+
+
+class Foreach(Checked):
     """An ordinary optimizer whose rule moves a list of parameters by the list of their gradients.
 
     Parameters without a gradient stay as they are. `weight_decay` adds decay * w to the gradient, unless the rule says
@@ -43,7 +65,7 @@ class Foreach(Optimizer):
     counts = False  # whether it asks how often a parameter has been moved
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
-        super().__init__(params, checked({"lr": lr, "weight_decay": weight_decay, **options}))
+        super().__init__(params, lr=lr, weight_decay=weight_decay, **options)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -54,8 +76,7 @@ class Foreach(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             moved = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if any(parameter.grad.is_sparse for parameter in moved):
-                raise RuntimeError(f"{type(self).__name__} cannot take sparse gradients; sgd and adagrad can")
+            self.require_dense(moved)
             for t, parameters in self.counted(moved):
                 gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
                 if group["weight_decay"] and not self.decoupled:
@@ -69,7 +90,7 @@ class Foreach(Optimizer):
 
     def counted(self, parameters: Tensors) -> Iterable[tuple[int, Tensors]]:
         """The parameters by how often they have been moved (0 where the rule does not ask), and counts this one."""
-        if not self.counts:
+        if not self.counts or not parameters:
             return [(0, parameters)] if parameters else []
         alike: dict[int, Tensors] = {}
         for parameter in parameters:

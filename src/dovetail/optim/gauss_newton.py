@@ -54,6 +54,8 @@ class GaussNewton(Whole):
         require_evaluation(closure, self)
         loss = loss_of(closure)
         parameters, share = self.moving(), self.option("share")
+        if not parameters:
+            return loss
         decays = self.decays(parameters)
         gradient = self.gradient(parameters, decays)
         places = [parameter.detach().clone() for parameter in parameters]

@@ -31,6 +31,8 @@ class LBFGS(Whole):
     def step(self, closure: Callable[[], float]) -> float:  # type: ignore[override]
         loss = loss_of(closure)
         parameters = self.moving()
+        if not parameters:
+            return loss
         decays = self.decays(parameters)
         gradient = self.gradient(parameters, decays)
         pairs = self.pairs(parameters)

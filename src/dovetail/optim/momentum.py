@@ -57,9 +57,14 @@ def momentum(params: Groups, momentum: Share = 0.9, gradient: Rate = 1.0, averag
 
 
 class Nesterov(Foreach):
-    """Nesterov's accelerated gradient; see `nesterov`. While it trains, parameters are where the gradient is taken."""
+    """Nesterov's accelerated gradient; see `nesterov`. While it trains, parameters are where the gradient is taken.
+
+    It remembers how far that is ahead of the weights, momentum * m, so that the weights are known whatever the momentum
+    is set to afterwards; a momentum that is changed between two steps counts from the next look ahead on.
+    """
 
     counts = True
+    tested = False  # whether parameters are the weights for now
 
     def __init__(
         self, params: Any, lr: float = 0.01, momentum: float = 0.9, ramp: int = 0, weight_decay: float = 0.0
@@ -67,29 +72,35 @@ class Nesterov(Foreach):
         super().__init__(params, lr, weight_decay, momentum=momentum, ramp=ramp)
 
     def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
-        travel = self.remembered(parameters, "travel")
-        now, after = at(t, group), at(t + 1, group)
-        torch._foreach_add_(parameters, travel, alpha=now)
-        torch._foreach_mul_(travel, now)
-        torch._foreach_add_(travel, gradients, alpha=group["lr"])
-        torch._foreach_add_(parameters, travel, alpha=-1 - after)
+        if self.tested:
+            raise RuntimeError("a step within `evaluated()`, where parameters are not where gradients are to be taken")
+        ahead, next_momentum = self.remembered(parameters, "ahead"), at(t + 1, group)
+        torch._foreach_add_(parameters, ahead)
+        torch._foreach_add_(ahead, gradients, alpha=group["lr"])  # m
+        torch._foreach_add_(parameters, ahead, alpha=-1 - next_momentum)
+        torch._foreach_mul_(ahead, next_momentum)
 
     @contextmanager
     def evaluated(self) -> Iterator[None]:
-        """Within it, parameters are the weights w, to be tested and kept; afterwards w - momentum * m again."""
-        moved = [
-            (group, parameter) for group in self.param_groups for parameter in group["params"] if self.state[parameter]
-        ]
-        before = [parameter.detach().clone() for _, parameter in moved]
+        """Within it, parameters are the weights w, to be tested and kept; afterwards w - momentum * m again.
+
+        What training is to go on from is saved outside of it. Raises `RuntimeError` for a step within it.
+        """
+        if self.tested:
+            yield
+            return
+        moved = [p for group in self.param_groups for p in group["params"] if "ahead" in self.state.get(p, ())]
+        before = [parameter.detach().clone() for parameter in moved]
         with torch.no_grad():
-            for group, parameter in moved:
-                state = self.state[parameter]
-                parameter.add_(state["travel"], alpha=at(int(state["step"]), group))
+            for parameter in moved:
+                parameter.add_(self.state[parameter]["ahead"])
+        self.tested = True
         try:
             yield
         finally:
+            self.tested = False
             with torch.no_grad():
-                for (_, parameter), place in zip(moved, before, strict=True):
+                for parameter, place in zip(moved, before, strict=True):
                     parameter.copy_(place)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch.optim import Optimizer
 
-from .foreach import Tensors, checked
+from .foreach import Checked, Tensors
 from .kronecker import Moments
 
 
@@ -43,7 +43,7 @@ def require_evaluation(closure: Any, rule: Optimizer) -> None:
         raise TypeError(f"{type(rule).__name__}.step takes a dovetail.optim.Evaluation: it asks how the loss curves")
 
 
-class Whole(Optimizer):
+class Whole(Checked):
     """An ordinary optimizer that needs a closure, and whose parameters in all groups move together."""
 
     elementwise = False
@@ -51,15 +51,17 @@ class Whole(Optimizer):
     """Whether `step` needs its closure."""
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
-        super().__init__(params, checked({"lr": lr, "weight_decay": weight_decay, **options}))
+        super().__init__(params, lr=lr, weight_decay=weight_decay, **options)
 
     def remembers(self) -> int:
         """Bytes that it keeps from step to step, about."""
         return sum(p.numel() * p.itemsize for group in self.param_groups for p in group["params"])
 
     def moving(self) -> Tensors:
-        """The parameters that have gradients."""
-        return [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        """The parameters that have gradients, none of them sparse."""
+        moving = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        self.require_dense(moving)
+        return moving
 
     def decays(self, parameters: Tensors) -> list[float]:
         """Each parameter's weight decay."""

@@ -105,9 +105,12 @@ def _parted(lists: Sequence[Tensors]) -> tuple[list[Tensors], list[Tensors]]:
 
 def _fits(first: Tensor, *others: Tensor) -> bool:
     """Whether all are single precision, on the CPU and lie alike, be it channels last, in one stretch of memory."""
-    stride = first.stride()
     plain = first.device.type == "cpu" and first.dtype == torch.float32 and (first.is_contiguous() or dense(first))
-    return plain and all(other.dtype == torch.float32 and other.stride() == stride for other in others)
+    return plain and all(_lies(other) == _lies(first) for other in others)
+
+
+def _lies(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.dtype, tensor.device, tensor.shape, tensor.stride()
 
 
 def _places(rows: list[Tensors]) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from .errors import DovetailError, RecipeError
+from .errors import DovetailError, RecipeError, UsageError
 from .place import Place
 from .sequences import Sequences, rounded
 from .spec import Spec
@@ -35,8 +35,9 @@ def build(specs: Sequence[Spec] | Spec, example: Tensor) -> nn.Sequential:
     """Build a chain of layers for inputs like `example` and return an ordinary `nn.Sequential`.
 
     `example` is a batch (N, ...); only its shape and dtype count, and parameters have its dtype. They are drawn from
-    PyTorch's global generator on its default device, so `torch.manual_seed` repeats them. Raises `BuildError`, which
-    names the place.
+    PyTorch's global generator on its default device, so `torch.manual_seed` repeats them. Widths are numbers:
+    `outputs` is known in a system alone. Raises `BuildError`, which names the place, and `UsageError` where the example
+    is no tensor.
 
     >>> import dovetail as dt
     >>> network = dt.build([dt.conv(20, 5), dt.maxpool(2), dt.flatten(), dt.linear(10)], torch.zeros(1, 1, 28, 28))
@@ -47,7 +48,9 @@ def build(specs: Sequence[Spec] | Spec, example: Tensor) -> nn.Sequential:
     from .node import Node
     from .spec import Layers
 
-    chain = check(Layers, Node.of(specs if isinstance(specs, Sequence) else [specs]), "network")
+    if not isinstance(example, Tensor):
+        raise UsageError(f"build: the example is a tensor (N, ...), not a {type(example).__name__}")
+    chain = fill(check(Layers, Node.of(specs if isinstance(specs, Sequence) else [specs]), "network"), None, None)
     if not example.is_floating_point():
         return build_chain(chain, specimen_like(example))
     usual = specimen_like(example).to(torch.get_default_dtype())
@@ -199,7 +202,11 @@ def fill(specs: Sequence[Spec], outputs: int | None, init: Spec | None) -> list[
             if init is not None and value.kind == "layer" and "init" in options and options["init"] is None:
                 options["init"] = init
             if "outputs" in options.values() and outputs is None:
-                raise BuildError("the objective does not say how wide outputs is", value.name, value.place)
+                raise BuildError(
+                    "outputs is the width that an objective asks for, and none asks here: give a number",
+                    value.name,
+                    value.place,
+                )
             return Spec(value.kind, value.name, options, value.place)
         if isinstance(value, list):
             return [filled(item) for item in value]

@@ -18,10 +18,12 @@ from .spec import Of, Part, Spec, register_rooms
 def listing(kind: str | None = None) -> dict[str, list[dict[str, str]]]:
     """Every recipe, section of a recipe and part by kind: name, options with their defaults, and what it is.
 
-    Raises `UsageError` for a kind there is not.
+    `kind` may be the name of a part, too, which is then told whole. Raises `UsageError` for what there is not.
 
     >>> listing("stop")["stop"][1]["name"], listing("stop")["stop"][1]["options"]
     ('after', '5 epochs')
+    >>> [part["name"] for part in listing("dropout")["layers"]]
+    ['dropout']
     """
     register_rooms()
     found = {"recipes": [_recipe(name) for name in shipped()]}
@@ -31,9 +33,14 @@ def listing(kind: str | None = None) -> dict[str, list[dict[str, str]]]:
     if kind is None:
         return found
     plural = kind if kind in found else f"{kind}s"
-    if plural not in found:
-        raise UsageError(f"there are no '{kind}'. {nearest(kind, found)}")
-    return {plural: found[plural]}
+    if plural in found:
+        return {plural: found[plural]}
+    named = {each.plural: [_part(part, whole=True) for part in each if part.name == kind] for each in kinds}
+    if not any(named.values()):
+        raise UsageError(
+            f"there are no '{kind}'. {nearest(kind, found, (part.name for each in kinds for part in each))}"
+        )
+    return {plural: parts for plural, parts in named.items() if parts}
 
 
 def sections(section: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -61,12 +68,17 @@ def _recipe(name: str) -> dict[str, str]:
     return {"name": name, "options": "", "summary": str(about.get("title", ""))}
 
 
-def _part(part: Part[Any]) -> dict[str, str]:
+def _part(part: Part[Any], whole: bool = False) -> dict[str, str]:
     words = []
     for parameter in part.parameters.values():
         required = parameter.default is inspect.Parameter.empty or parameter.default is MISSING
         words.append(parameter.name if required else f"{parameter.name}={_shown(parameter.default)}")
-    return {"name": part.name, "options": ", ".join(words), "summary": part.summary}
+    return {"name": part.name, "options": ", ".join(words), "summary": _told(part) if whole else part.summary}
+
+
+def _told(part: Part[Any]) -> str:
+    """What a part's docstring says, but for its example."""
+    return (inspect.getdoc(part.function) or "").split(">>> ")[0].rstrip()
 
 
 def _section(section: Any) -> list[dict[str, str]]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ..data.prepare import Prepare
+from ..data.source import Source
 from ..recipe.errors import RecipeError, UsageError
 from ..recipe.override import COMMAND_LINE
 from ..recipe.place import fail
@@ -20,10 +22,11 @@ from ..recipe.spec import Spec
 from ..search.propose import propose, spread
 from ..search.space import Array, Space
 from ..training.files import write_atomically
-from ..training.machine import resolved
+from ..training.machine import dtype_of, resolved
 from ..training.run import RECIPE, make_source
 from ..training.show import laid_out
-from .trial import Asked, Trial, cuts, damaged, keep, with_settings, written
+from ..training.system import System
+from .trial import Asked, Trial, cuts, damaged, figure_of, keep, with_settings, written
 
 _FEWEST = 4  # trials that a cut is judged by
 _EXAMPLE = "search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}"
@@ -32,8 +35,8 @@ _EXAMPLE = "search: {space: {optimizer.rate: {log: [0.001, 0.1]}}}"
 class Study:
     """The search of a recipe in a folder; ranges are checked, and that there is a judge, before `take_up` begins it.
 
-    Raises `UsageError` where there is nothing to search or to judge by, and `RecipeError` where a range does not fit
-    its setting or the recipe cannot be laid out.
+    Raises `UsageError` where there is nothing to search or to judge by, or no such figure, and `RecipeError` where a
+    range does not fit its setting or the recipe cannot be laid out.
     """
 
     def __init__(self, recipe: Recipe, folder: Path) -> None:
@@ -52,6 +55,8 @@ class Study:
             raise UsageError(
                 f"tuning judges by validation examples, and the recipe keeps none: data.{name}.validation=0.2"
             )
+        if self.search.figure is not None:
+            figure_of({"validation": figures_told(self.recipe, source)}, self.search.figure)
         self.settings: dict[int, dict[str, Any]] = {}  # of trials under way, too
         self.trials: dict[int, Trial] = {}
         self.to_make: list[int] = []
@@ -134,6 +139,16 @@ class Study:
     def done(self) -> list[Trial]:
         """The trials that were made, in order."""
         return [self.trials[number] for number in sorted(self.trials)]
+
+
+def figures_told(recipe: Recipe, source: Source) -> dict[str, float]:
+    """What a system that has learned nothing is told of two validation examples: every figure by its name."""
+    system = System(recipe, source.facts).eval()
+    raw, target, _ = source.part("validation").fetch(torch.arange(min(2, len(source.part("validation")))))
+    with torch.inference_mode():
+        output = system.answer(Prepare(source.facts.input, torch.device("cpu"), dtype_of(recipe))(raw))
+        figures: dict[str, float] = system.objective.summary(system.objective.measure(output, target))
+    return figures
 
 
 def require_fitting(recipe: Recipe, space: Space, specs: Mapping[str, Spec]) -> None:
