@@ -160,7 +160,7 @@ def test_features_that_training_never_saw_add_nothing() -> None:
 @pytest.mark.parametrize("numbers", [[[2, 1, 0]], [[2]], [[9, 1]], [[2, -1]], [[2, 7]]])
 def test_numbers_that_have_no_vector_are_refused(numbers: list[list[int]]) -> None:
     network, _ = built(dt.indicators(2), cut_to_two(words()))
-    with pytest.raises(IndexError, match="expected 2 numbers at a place|none of its field's"):
+    with pytest.raises(IndexError, match=r"expected 2 numbers at a place|none of its field's"):
         network(Sequences(torch.tensor(numbers, dtype=torch.int32), torch.tensor([1]), FIELDS))
 
 
