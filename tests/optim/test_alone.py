@@ -110,6 +110,7 @@ def test_evaluating_within_evaluating_changes_nothing_and_steps_are_refused() ->
         with pytest.raises(RuntimeError, match="a step within `evaluated"):
             rule.step()
     assert torch.equal(parameter, ahead)
+    assert rule.state[parameter]["step"] == 3
     assert not torch.equal(weights, ahead)
     moved(rule, parameter, 1)
 

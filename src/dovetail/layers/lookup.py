@@ -35,7 +35,8 @@ class Indicators(nn.Module):
         self.weight = nn.Parameter(torch.zeros(1 + sum(sizes) - len(sizes), units))
 
     def forward(self, x: Sequences) -> Sequences:
-        self._require_known(x.values)
+        if x.values.device.type == "cpu":
+            self._require_known(x.values)
         fits = self.weight.device.type == "cpu" and self.weight.dtype == torch.float32 and x.values.dtype == torch.int32
         if fits and library("indicators") is not None:
             sums: Tensor = _Sums.apply(self.weight, x.values, self.starts)  # type: ignore[no-untyped-call]

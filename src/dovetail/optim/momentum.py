@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -71,9 +71,12 @@ class Nesterov(Foreach):
     ) -> None:
         super().__init__(params, lr, weight_decay, momentum=momentum, ramp=ramp)
 
-    def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         if self.tested:
             raise RuntimeError("a step within `evaluated()`, where parameters are not where gradients are to be taken")
+        return super().step(closure)
+
+    def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
         ahead, next_momentum = self.remembered(parameters, "ahead"), at(t + 1, group)
         torch._foreach_add_(parameters, ahead)
         torch._foreach_add_(ahead, gradients, alpha=group["lr"])  # m
