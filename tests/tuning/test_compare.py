@@ -61,7 +61,7 @@ def test_every_cell_is_checked_before_any_is_trained() -> None:
 
 
 def test_every_cell_is_laid_out_before_any_is_trained() -> None:
-    with pytest.raises(RecipeError, match="rule=lbfgs: optimizer: lbfgs chooses by the loss"):
+    with pytest.raises(RecipeError, match="rule=lbfgs: command line: optimizer: lbfgs chooses by the loss"):
         dt.compare(*WORDS, "optimizer.rule=sgd,lbfgs", "optimizer.clip=1", run="wrong")
     assert not Path("runs").exists()
 

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from ..data.prepare import Prepare
-from ..data.source import Examples
+from ..data.source import Examples, Source
+from ..recipe.recipe import Recipe
+from .machine import dtype_of
 from .system import System
 from .world import World
 
@@ -32,3 +34,13 @@ def evaluate(
         world.add(list(sums.values()))
     system.train(training)
     return {name: value.cpu() for name, value in sums.items()}
+
+
+def figures_told(recipe: Recipe, source: Source) -> dict[str, float]:
+    """What a system that has learned nothing is told of two validation examples: every figure by its name."""
+    system, examples = System(recipe, source.facts).eval(), source.part("validation")
+    raw, target, _ = examples.fetch(torch.arange(min(2, len(examples))))
+    with torch.inference_mode():
+        output = system.answer(Prepare(source.facts.input, torch.device("cpu"), dtype_of(recipe))(raw))
+        figures: dict[str, float] = system.objective.summary(system.objective.measure(output, target))
+    return figures

@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 
-from ..data.prepare import Prepare
-from ..data.source import Source
 from ..recipe.errors import RecipeError, UsageError
 from ..recipe.override import COMMAND_LINE
 from ..recipe.place import fail
@@ -21,11 +19,11 @@ from ..recipe.span import Span
 from ..recipe.spec import Spec
 from ..search.propose import propose, spread
 from ..search.space import Array, Space
+from ..training.evaluate import figures_told
 from ..training.files import write_atomically
-from ..training.machine import dtype_of, resolved
+from ..training.machine import resolved
 from ..training.run import RECIPE, make_source
 from ..training.show import laid_out
-from ..training.system import System
 from .trial import Asked, Trial, cuts, damaged, figure_of, keep, with_settings, written
 
 _FEWEST = 4  # trials that a cut is judged by
@@ -139,16 +137,6 @@ class Study:
     def done(self) -> list[Trial]:
         """The trials that were made, in order."""
         return [self.trials[number] for number in sorted(self.trials)]
-
-
-def figures_told(recipe: Recipe, source: Source) -> dict[str, float]:
-    """What a system that has learned nothing is told of two validation examples: every figure by its name."""
-    system = System(recipe, source.facts).eval()
-    raw, target, _ = source.part("validation").fetch(torch.arange(min(2, len(source.part("validation")))))
-    with torch.inference_mode():
-        output = system.answer(Prepare(source.facts.input, torch.device("cpu"), dtype_of(recipe))(raw))
-        figures: dict[str, float] = system.objective.summary(system.objective.measure(output, target))
-    return figures
 
 
 def require_fitting(recipe: Recipe, space: Space, specs: Mapping[str, Spec]) -> None:
