@@ -10,10 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from dovetail.optim import LBFGS, DiagonalLevenberg, GaussNewton, LocalAdagrad, Muon, Nesterov
-from dovetail.optim.adagrad import AdaDec
-from dovetail.optim.lamb import Lamb
-from dovetail.optim.momentum import Momentum
+from dovetail.optim import (
+    LBFGS,
+    AdaDec,
+    DiagonalLevenberg,
+    GaussNewton,
+    Lamb,
+    LocalAdagrad,
+    Momentum,
+    Muon,
+    Nesterov,
+)
 
 FIRST_ORDER = [AdaDec, Lamb, LocalAdagrad, Momentum, Muon, Nesterov]
 BENT = torch.diag(torch.tensor([1.0, 10.0, 3.0], dtype=torch.float64))
@@ -124,27 +131,54 @@ def test_complex_numbers_are_refused(kind: Callable[..., Optimizer]) -> None:
 @pytest.mark.parametrize(
     ("kind", "option", "value", "told"),
     [
-        (AdaDec, "k", -1.0, "a number above 0"),
-        (AdaDec, "fade", 1.5, "above 0 and at most 1"),
-        (LocalAdagrad, "k", 0.0, "a number above 0"),
-        (LocalAdagrad, "window", -1, "a whole number from 1 on"),
+        (Nesterov, "lr", -1, "a number from 0 on"),
+        (Nesterov, "lr", "a", "a number from 0 on"),
+        (LBFGS, "lr", float("nan"), "a number from 0 on"),
+        (Muon, "lr", float("nan"), "a number from 0 on"),
+        (Muon, "weight_decay", -1.0, "a number from 0 on"),
         (Lamb, "eps", -1.0, "a number from 0 on"),
-        (Nesterov, "ramp", 1.5, "a whole number from 0 on"),
-        (Nesterov, "ramp", -1, "a whole number from 0 on"),
-        (Nesterov, "momentum", -3.0, "from 0 to below 1"),
         (Momentum, "gradient", -1.0, "a number from 0 on"),
         (Momentum, "average", "five", "a number from 0 on"),
+        (AdaDec, "k", -1.0, "a number above 0"),
+        (LocalAdagrad, "k", 0.0, "a number above 0"),
         (GaussNewton, "damping", -1.0, "a number above 0"),
-        (GaussNewton, "share", 2.0, "above 0 and at most 1"),
-        (GaussNewton, "again", 2.0, "from 0 to below 1"),
         (DiagonalLevenberg, "mu", -1.0, "a number above 0"),
-        (Muon, "lr", float("nan"), "a number from 0 on"),
+        (Momentum, "momentum", 2, "a number from 0 to below 1"),
+        (Nesterov, "momentum", -3.0, "a number from 0 to below 1"),
+        (GaussNewton, "again", 2.0, "a number from 0 to below 1"),
+        (AdaDec, "fade", 1.5, "a number above 0 and at most 1"),
+        (GaussNewton, "share", 2.0, "a number above 0 and at most 1"),
+        (Nesterov, "ramp", 1.5, "a whole number from 0 on"),
+        (Nesterov, "ramp", -1, "a whole number from 0 on"),
+        (LocalAdagrad, "window", 0, "a whole number from 1 on"),
+        (LocalAdagrad, "window", -1, "a whole number from 1 on"),
     ],
 )
-def test_wrong_options_are_told_be_they_a_groups(
+def test_what_no_recipe_would_let_through_is_told_be_it_a_groups(
     kind: Callable[..., Optimizer], option: str, value: Any, told: str
 ) -> None:
     parameters = [nn.Parameter(torch.zeros(2))]
     for taken, options in ((parameters, {option: value}), ([{"params": parameters, option: value}], {})):
-        with pytest.raises(ValueError, match=f"^{option}: expected {told}|^{option}: expected a number {told}"):
+        with pytest.raises(ValueError, match=f"^{option}: expected {told}, not {value!r}$"):
             kind(taken, **options)
+
+
+@pytest.mark.parametrize("kind", [GaussNewton, DiagonalLevenberg])
+def test_a_closure_that_knows_the_loss_alone_is_told(kind: Callable[..., Optimizer]) -> None:
+    with pytest.raises(TypeError, match=r"takes a dovetail\.optim\.Evaluation"):
+        kind([nn.Parameter(torch.ones(2))]).step(lambda: 1.0)
+
+
+def test_lbfgs_takes_pytorchs_closure() -> None:
+    w = nn.Parameter(torch.tensor([3.0, -1.0]))
+    rule = LBFGS([w])
+
+    def closure() -> Tensor:
+        rule.zero_grad()
+        loss = (w * torch.tensor([1.0, 3.0])).square().sum()
+        loss.backward()
+        return loss
+
+    for _ in range(10):
+        rule.step(closure)
+    assert float(w.detach().abs().max()) < 1e-3

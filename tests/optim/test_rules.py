@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -11,18 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 import dovetail as dt
-from dovetail.optim import (
-    LBFGS,
-    AdaDec,
-    Descent,
-    DiagonalLevenberg,
-    GaussNewton,
-    Lamb,
-    LocalAdagrad,
-    Momentum,
-    Muon,
-    Nesterov,
-)
+from dovetail.optim import AdaDec, Descent, Lamb, LocalAdagrad, Momentum, Muon, Nesterov
 from dovetail.recipe.recipe import Optimizer as Settings
 from dovetail.recipe.span import Span
 
@@ -304,41 +292,3 @@ def test_sparse_gradients_move_the_rows_that_were_asked_for(rule: dt.Spec) -> No
             embedding(torch.tensor([1, 1, 3])).square().sum().backward()
             assert descent.update(t)
     torch.testing.assert_close(table.weight, dense.weight)
-
-
-@pytest.mark.parametrize(
-    ("rule", "options", "message"),
-    [
-        (Nesterov, {"lr": -1}, "lr: expected a number from 0 on, not -1"),
-        (LBFGS, {"lr": float("nan")}, "lr: expected a number from 0 on, not nan"),
-        (Muon, {"weight_decay": -1.0}, "weight_decay: expected a number from 0 on"),
-        (Momentum, {"momentum": 2}, "momentum: expected a number from 0 to below 1, not 2"),
-        (LocalAdagrad, {"window": 0}, "window: expected a whole number from 1 on, not 0"),
-        (Nesterov, {"lr": "a"}, "lr: expected a number from 0 on, not 'a'"),
-    ],
-)
-def test_a_rule_alone_refuses_what_no_recipe_would_let_through(rule: Any, options: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        rule([torch.zeros(2, requires_grad=True)], **options)
-
-
-@pytest.mark.parametrize("rule", [GaussNewton, DiagonalLevenberg])
-def test_a_closure_that_knows_the_loss_alone_is_told(rule: Any) -> None:
-    w = torch.ones(2, requires_grad=True)
-    with pytest.raises(TypeError, match=r"takes a dovetail\.optim\.Evaluation"):
-        rule([w]).step(lambda: 1.0)
-
-
-def test_lbfgs_takes_pytorchs_closure() -> None:
-    w = torch.tensor([3.0, -1.0], requires_grad=True)
-    rule = LBFGS([w])
-
-    def closure() -> Tensor:
-        rule.zero_grad()
-        loss = (w * torch.tensor([1.0, 3.0])).square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    for _ in range(10):
-        rule.step(closure)
-    assert float(w.detach().abs().max()) < 1e-3

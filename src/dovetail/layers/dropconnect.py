@@ -40,7 +40,6 @@ class DropConnect(nn.Linear):
     ) -> None:
         super().__init__(inputs, units, bias and not batchnorm)  # which has biases of its own
         self.keep, self.activation, self.inference = keep, activation, inference
-        self.batchnorm = batchnorm
         self.norm = nn.BatchNorm1d(units) if batchnorm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +76,7 @@ class DropConnect(nn.Linear):
         spread = nn.functional.linear(x.square(), self.weight.square(), squares)
         least = torch.finfo(spread.dtype).tiny
         mean, deviation = super().forward(x), (spread * (1 / self.keep - 1)).clamp_min(least).sqrt()
-        if not self.batchnorm:
+        if isinstance(self.norm, nn.Identity):
             return mean, deviation
         below, above = self.norm(torch.cat([mean - deviation, mean + deviation])).chunk(2)
         return (below + above) / 2, ((above - below).abs() / 2).clamp_min(least)

@@ -105,12 +105,10 @@ def _parted(lists: Sequence[Tensors]) -> tuple[list[Tensors], list[Tensors]]:
 
 def _fits(first: Tensor, *others: Tensor) -> bool:
     """Whether all are single precision, on the CPU and lie alike, be it channels last, in one stretch of memory."""
-    plain = first.device.type == "cpu" and first.dtype == torch.float32 and (first.is_contiguous() or dense(first))
-    return plain and all(_lies(other) == _lies(first) for other in others)
-
-
-def _lies(tensor: Tensor) -> tuple[object, ...]:
-    return tensor.dtype, tensor.device, tensor.shape, tensor.stride()
+    if first.device.type != "cpu" or first.dtype != torch.float32 or not (first.is_contiguous() or dense(first)):
+        return False
+    own = first.device, first.dtype, first.shape, first.stride()
+    return all((other.device, other.dtype, other.shape, other.stride()) == own for other in others)
 
 
 def _places(rows: list[Tensors]) -> tuple[Tensor, Tensor]:
