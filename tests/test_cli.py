@@ -117,7 +117,10 @@ def test_list_names_every_part_with_its_options() -> None:
     assert "  sgd  momentum=0.0, nesterov=false\n" in text
 
 
-def test_list_tells_one_part_whole() -> None:
+def test_list_tells_what_has_a_name() -> None:
+    assert dovetail("list", "lenet").out.startswith("recipes\n  lenet\n")
+    assert dovetail("list", "batch").out == "settings\n  batch  64\n      a whole number above 0\n"
+    assert [*dovetail("list", "decay", "--json").json] == ["optimizer", "groups"]
     said = dovetail("list", "gauss_newton").out
     assert said.startswith("rules\n  gauss_newton  damping=")
     assert "Martens (2010)" in said

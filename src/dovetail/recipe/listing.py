@@ -18,29 +18,29 @@ from .spec import Of, Part, Spec, register_rooms
 def listing(kind: str | None = None) -> dict[str, list[dict[str, str]]]:
     """Every recipe, section of a recipe and part by kind: name, options with their defaults, and what it is.
 
-    `kind` may be the name of a part, too, which is then told whole. Raises `UsageError` for what there is not.
+    `kind` may be a name, too: of a recipe or a setting, or of a part, which is then told whole. Raises `UsageError` for
+    what there is not.
 
     >>> listing("stop")["stop"][1]["name"], listing("stop")["stop"][1]["options"]
     ('after', '5 epochs')
-    >>> [part["name"] for part in listing("dropout")["layers"]]
-    ['dropout']
+    >>> [(plural, item["name"]) for plural, items in listing("dropout").items() for item in items]
+    [('recipes', 'dropout'), ('layers', 'dropout')]
     """
     register_rooms()
     found = {"recipes": [_recipe(name) for name in shipped()]}
     found |= {name: _section(section) for name, section in sections(Recipe, "settings")}
-    found |= {each.plural: [_part(part) for part in each] for each in kinds}
+    found |= {each.plural: [_part(part, whole=part.name == kind) for part in each] for each in kinds}
     found = {plural: items for plural, items in found.items() if items}
     if kind is None:
         return found
     plural = kind if kind in found else f"{kind}s"
     if plural in found:
         return {plural: found[plural]}
-    named = {each.plural: [_part(part, whole=True) for part in each if part.name == kind] for each in kinds}
-    if not any(named.values()):
-        raise UsageError(
-            f"there are no '{kind}'. {nearest(kind, found, (part.name for each in kinds for part in each))}"
-        )
-    return {plural: parts for plural, parts in named.items() if parts}
+    names = {item["name"] for items in found.values() for item in items} - {""}  # which a section's own words have
+    if kind not in names:
+        raise UsageError(f"there are no '{kind}'. {nearest(kind, found, names)}")
+    named = {plural: [item for item in items if item["name"] == kind] for plural, items in found.items()}
+    return {plural: items for plural, items in named.items() if items}
 
 
 def sections(section: Any, name: str) -> Iterator[tuple[str, Any]]:
