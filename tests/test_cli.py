@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import json
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -217,3 +219,13 @@ def test_the_demo_ends_with_commands_that_work() -> None:
 @pytest.mark.parametrize("words", [["trian"], ["train"], ["train", "lenet", "--jsno"]])
 def test_what_the_parser_refuses_is_2(words: list[str]) -> None:
     assert dovetail(*words).code == 2
+
+
+def test_ctrl_c_where_nothing_is_saved_is_told() -> None:
+    command = [sys.executable, "-m", "dovetail", "check", "softmax-regression"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as proving:
+        assert proving.stdout
+        assert proving.stdout.readline().startswith("build")
+        proving.send_signal(signal.SIGINT)
+        assert proving.communicate()[1] == "stopped\n"
+    assert proving.returncode == 130
