@@ -65,3 +65,10 @@ def test_what_is_frozen_for_good_stands_apart() -> None:
         (["network.1.weight", "network.1.bias"], {"freeze": "always"})
     ]
     assert "4 parameters" in str(told)
+
+
+def test_what_holds_for_all_parameters_together_is_told_once() -> None:
+    told = pace({"clip": 1.5, "clip_values": 0.5, "average": dt.ema(0.99)})
+    assert told.plain()["together"] == {"clip": 1.5, "clip_values": 0.5, "average": "ema(0.99)"}
+    assert str(told).splitlines()[-1].split(None, 2)[2] == "together: clip 1.5, clip_values 0.5, average ema(0.99)"
+    assert str(pace({})).splitlines()[-1] == "4 parameters"

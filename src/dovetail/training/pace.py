@@ -27,13 +27,14 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Pace:
-    """The rate at steps from the first to the last, and the groups."""
+    """The rate at steps from the first to the last, the groups, and what is set for all parameters together."""
 
     rule: str
     steps: int
     epoch: int
     curve: list[tuple[int, float]]
     groups: list[Parameters]
+    together: dict[str, Any]
 
     def plain(self) -> dict[str, Any]:
         return {**vars(self), "groups": [vars(group) for group in self.groups]}
@@ -44,7 +45,8 @@ class Pace:
         for group in self.groups:
             settings = ", ".join(f"{name} {value}" for name, value in group.settings.items())
             rows += [(name, group.pattern, settings) for name in group.names]
-        rows.append((f"{len(rows) - 1} parameters", "", ""))
+        together = ", ".join(f"{name} {value}" for name, value in self.together.items())
+        rows.append((f"{len(rows) - 1} parameters", "", f"together: {together}" if together else ""))
         picture = chart([rate for _, rate in self.curve], "0", f"{self.steps:,}")
         return "\n".join([title, *picture, "", *aligned(rows, left=3)])
 
@@ -67,7 +69,11 @@ def show_rates(recipe: str | Recipe, *overrides: str) -> Pace:
         groups.append(Parameters("", still, {"freeze": "always"}))
     ticks = sorted({round(i * (span.total - 1) / (_POINTS - 1)) for i in range(_POINTS)})
     curve = [(t, descent.rate(t)) for t in ticks]
-    return Pace(repr(described.optimizer.rule), span.total, span.epoch, curve, groups)
+    optimizer = described.optimizer
+    together = {name: getattr(optimizer, name) for name in ("clip", "clip_layers", "clip_values", "outlier")}
+    together["average"] = repr(optimizer.average) if optimizer.average is not None else None
+    together = {name: value for name, value in together.items() if value is not None}
+    return Pace(repr(optimizer.rule), span.total, span.epoch, curve, groups, together)
 
 
 def _told(group: dict[str, Any], span: Span) -> dict[str, Any]:
