@@ -40,7 +40,10 @@ class Evaluation(Protocol):
 def require_evaluation(closure: Any, rule: Optimizer) -> None:
     """Raise `TypeError` for a closure that gives the loss alone, where a rule asks how it curves, too."""
     if not hasattr(closure, "curvature"):
-        raise TypeError(f"{type(rule).__name__}.step takes a dovetail.optim.Evaluation: it asks how the loss curves")
+        raise TypeError(
+            f"{type(rule).__name__}.step takes a dovetail.optim.Evaluation (NetworkLoss is one): it asks how "
+            "the loss curves"
+        )
 
 
 class Whole(Checked):

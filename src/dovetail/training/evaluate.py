@@ -7,6 +7,8 @@ from torch import Tensor
 
 from ..data.prepare import Prepare
 from ..data.source import Examples, Source
+from ..recipe.errors import RecipeError
+from ..recipe.facts import Facts
 from ..recipe.recipe import Recipe
 from .machine import dtype_of
 from .system import System
@@ -34,6 +36,14 @@ def evaluate(
         world.add(list(sums.values()))
     system.train(training)
     return {name: value.cpu() for name, value in sums.items()}
+
+
+def require_validation(recipe: Recipe, facts: Facts) -> None:
+    """Refuse settings that validation examples decide about, where the data keep none of these."""
+    for setting, what in (("stop", "when to stop"), ("reject", "from where on answers are sure")):
+        if getattr(recipe, setting) is not None and not facts.sizes["validation"]:
+            remedy = f"data.{recipe.data.name}.validation=0.2"
+            raise RecipeError(f"{setting}: validation examples tell {what}, and the recipe keeps none: {remedy}")
 
 
 def figures_told(recipe: Recipe, source: Source) -> dict[str, float]:

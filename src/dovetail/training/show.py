@@ -23,6 +23,7 @@ from ..recipe.sequences import values_of
 from ..recipe.span import Span
 from ..recipe.spec import Spec
 from .begin import describe_recipe
+from .evaluate import require_validation
 from .machine import dtype_of, resolved
 from .receptive import Fields
 from .run import make_source
@@ -75,12 +76,12 @@ class Table:
 def table(recipe: Recipe, facts: Facts) -> Table:
     """Lay a recipe's system out on the meta device: nothing is drawn, nothing is computed."""
     recipe = resolved(recipe)
-    system = System(recipe, facts, device="meta")
+    system, descent = laid_out(recipe, facts, Span(1, 1))
     x = specimen(facts.input, dtype_of(recipe))
     with _Watch(system, x).running() as watch:
         push(system.network, x)
     parameters = sum(p.numel() for p in system.parameters())
-    memory = _memory(system, recipe, watch.activations)
+    memory = _memory(system, descent, recipe, watch.activations)
     work = sum(row.multiply_adds for row in watch.rows if not row.depth)
     return Table(shape_text(x), watch.rows, parameters, work, memory)
 
@@ -140,18 +141,18 @@ def label(spec: Spec) -> str:
 
 def laid_out(recipe: Recipe, facts: Facts, span: Span) -> tuple[System, Descent]:
     """A resolved recipe's system and what moves it, on the meta device; raises `RecipeError` for what can be told only
-    there: shapes, patterns of names, rules' demands."""
+    there: shapes, patterns of names, rules' demands, settings that ask for validation examples."""
+    require_validation(recipe, facts)
     system = System(recipe, facts, device="meta")
     system.freeze(recipe.freeze)
     return system, Descent(system.named_parameters(), recipe.optimizer, span, guard=False)
 
 
-def _memory(system: System, recipe: Recipe, activations: int) -> dict[str, int]:
+def _memory(system: System, descent: Descent, recipe: Recipe, activations: int) -> dict[str, int]:
     """Bytes: weights, gradients, what the rule keeps, and the activations that backpropagation needs."""
     trained = [p for p in system.parameters() if p.requires_grad]
     for parameter in trained:
         parameter.grad = torch.empty_like(parameter)
-    descent = Descent(system.named_parameters(), recipe.optimizer, Span(1, 1), guard=False)
     if isinstance(descent.optimizer, Whole):
         kept = descent.optimizer.remembers()
     else:

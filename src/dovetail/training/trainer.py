@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ..data.source import Source
 from ..optim.descent import Descent
-from ..recipe.errors import RecipeError, RunError
+from ..recipe.errors import RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
 from .across import spread
 from .again import Again
-from .evaluate import ALONE, evaluate
+from .evaluate import ALONE, evaluate, require_validation
 from .feed import Feed
 from .hooks import Hooks, Stopped
 from .journal import BEST, Journal
@@ -40,6 +40,7 @@ class Trainer:
     def __init__(
         self, recipe: Recipe, source: Source, folder: Path, hooks: Hooks | None = None, world: World = ALONE
     ) -> None:
+        require_validation(recipe, source.facts)
         self.recipe, self.source, self.folder = recipe, source, folder
         self.hooks = hooks if hooks and world.first else Hooks()
         self.world, self.requests = world, Requests()
@@ -67,10 +68,6 @@ class Trainer:
         self.evaluate_every = self.span.steps(recipe.evaluate)
         self.patience = max(1, self.span.steps(recipe.stop.after)) if recipe.stop else 0
         self.checkpoint_every = self.span.steps(recipe.checkpoint)
-        for setting, what in (("stop", "when to stop"), ("reject", "from where on answers are sure")):
-            if getattr(recipe, setting) is not None and not len(source.part("validation")):
-                remedy = f"data.{recipe.data.name}.validation=0.2"
-                raise RecipeError(f"{setting}: validation examples tell {what}, and the recipe keeps none: {remedy}")
         self._shares: dict[float, Tensor] = {}
         self._asked = 0  # the signal that asked the processes, by the step they are at
 
