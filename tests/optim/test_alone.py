@@ -182,3 +182,16 @@ def test_lbfgs_takes_pytorchs_closure() -> None:
     for _ in range(10):
         rule.step(closure)
     assert float(w.detach().abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value", "first"),
+    [(GaussNewton, "damping", 0.5, 1.0), (LBFGS, "history", 5, 10), (DiagonalLevenberg, "examples", 20, 500)],
+)
+def test_what_is_one_for_all_groups_is_told(kind: Any, option: str, value: float, first: float) -> None:
+    groups = [{"params": [nn.Parameter(torch.zeros(2))]}, {"params": [nn.Parameter(torch.zeros(2))], option: value}]
+    with pytest.raises(
+        ValueError, match=f"^{option}: {kind.__name__} has one for all groups, not {first} and {value}$"
+    ):
+        kind(groups)
+    kind([{**group, option: value} for group in groups])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -95,6 +97,83 @@ def test_running_statistics_count_the_batch_once() -> None:
     for buffer, before in zip(model.buffers(), once, strict=True):
         torch.testing.assert_close(buffer, before, rtol=0, atol=0)
     assert float(once[0].abs().max()) > 1e-3
+
+
+def test_a_layer_used_twice_and_shared_weights_are_one_parameter() -> None:
+    x, y = examples()
+    torch.manual_seed(2)
+    twice = nn.Linear(8, 8)
+    other = nn.Linear(8, 8)
+    other.weight = twice.weight
+    model = nn.Sequential(nn.Linear(5, 8), twice, nn.Tanh(), twice, nn.Tanh(), other, nn.Linear(8, 3)).double()
+    before = list(model.parameters())
+    rule = GaussNewton(model.parameters())
+    losses = [rule.step(NetworkLoss(model, x, y, cross_entropy)) for _ in range(10)]
+    assert losses[-1] < 0.2 * losses[0]
+    assert all(one is own for one, own in zip(model.parameters(), before, strict=True))
+    vectors = [torch.randn_like(p) for p in before]
+    product = NetworkLoss(model, x, y, cross_entropy).product(before, vectors)
+    step = 1e-6
+    with torch.no_grad():  # J v by differences, to compare v^T G v = (J v)^T H (J v)
+        ends = []
+        for sign in (1, -1):
+            for p, v in zip(before, vectors, strict=True):
+                p.add_(v, alpha=sign * step)
+            ends.append(model(x))
+            for p, v in zip(before, vectors, strict=True):
+                p.add_(v, alpha=-sign * step)
+    along = ((ends[0] - ends[1]) / (2 * step)).flatten()
+    bend = torch.autograd.functional.hessian(lambda z: cross_entropy(z.view(-1, 3), y), model(x).detach().flatten())
+    expected = along @ bend @ along
+    torch.testing.assert_close(
+        sum((p * v).sum() for p, v in zip(product, vectors, strict=True)), expected, rtol=1e-5, atol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"network": torch.tanh}, r"network: expected a torch\.nn\.modules\.module\.Module, not builtin_function"),
+        ({"inputs": [[1.0]]}, r"inputs: expected a torch\.Tensor, not list"),
+        ({"targets": [1]}, r"targets: expected a torch\.Tensor, not list"),
+        ({"loss": "mse"}, r"loss: expected a function of outputs and targets, not 'mse'"),
+        ({"loss": lambda z, y: 1.0}, r"the mean over the examples, not float"),
+        ({"loss": lambda z, y: z}, r"the mean over the examples, not shape \(60, 3\)"),
+        ({"loss": lambda z, y: z.detach().sum()}, r"one number with a gradient, .* not one without"),
+    ],
+)
+def test_other_things_are_told(given: dict[str, Any], told: str) -> None:
+    model, (x, y) = network(), examples()
+    with pytest.raises(TypeError, match=told):
+        NetworkLoss(**{"network": model, "inputs": x, "targets": y, "loss": cross_entropy, **given})()
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory, self.last = nn.LSTM(1, 4, batch_first=True), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.last(self.memory(x[:, :, None])[0][:, -1])
+        return found
+
+
+def test_networks_that_a_rule_cannot_look_into_are_told() -> None:
+    x, y = examples()
+    model = Recurrent()
+    for kind, told in ((GaussNewton, "cannot differentiate this network"), (DiagonalLevenberg, "LSTM, memory")):
+        with pytest.raises(ValueError, match=told):
+            kind(model.parameters()).step(NetworkLoss(model, x.float(), y, cross_entropy))
+
+
+def test_numbers_that_are_not_finite_move_nothing() -> None:
+    x, y = examples()
+    x[3, 1] = torch.inf
+    for kind in (GaussNewton, LBFGS):
+        model = network()
+        before = [p.clone() for p in model.parameters()]
+        kind(model.parameters()).step(NetworkLoss(model, x, y, cross_entropy))
+        assert all(bool((p == own).all()) for p, own in zip(model.parameters(), before, strict=True)), kind
 
 
 def test_what_does_not_fit_is_told() -> None:

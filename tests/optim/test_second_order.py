@@ -80,9 +80,37 @@ def test_residuals_add_their_curvatures() -> None:
     assert float(h["0.weight"]) == pytest.approx(1 + 9)  # the ways' own squares, not the square of their sum
 
 
-@pytest.mark.parametrize("layer", [dt.batchnorm(), dt.globalpool()], ids=lambda s: s.name)
-def test_a_layer_that_says_nothing_is_named(layer: dt.Spec) -> None:
+def test_a_layer_that_says_nothing_is_named() -> None:
     x = torch.zeros(2, 3, 4, 4)
-    network = dt.build([layer], x)
-    with pytest.raises(RecipeError, match=r"^the curvature behind a layer of \w+ is not known$"):
+    network = dt.build([dt.conv(3, kernel=1), dt.globalpool()], x)
+    with pytest.raises(RecipeError, match=r"^the curvature behind a layer is not known \(\w+, 1\)$"):
         diagonal_curvature(network, x, lambda z: z.square().sum())
+
+
+@pytest.mark.parametrize("shape", [(20, 4), (6, 4, 5, 5)], ids=str)
+def test_normalization_as_tested_is_exact(shape: tuple[int, ...]) -> None:
+    """Each of the parameters before and in it moves outputs by a constant, so that nothing is left out."""
+    torch.manual_seed(0)
+    x = torch.randn(shape, dtype=torch.float64)
+    before: nn.Module = nn.Linear(4, 3) if len(shape) == 2 else nn.Conv2d(4, 3, 1)
+    normal: nn.Module = nn.BatchNorm1d(3) if len(shape) == 2 else nn.BatchNorm2d(3)
+    network = nn.Sequential(before, normal).double()
+    with torch.no_grad():
+        network(3 * x + 1)
+        for parameter in normal.parameters():
+            parameter.uniform_(0.5, 2)
+    network.eval()
+    h = diagonal_curvature(network, x, lambda z: 0.5 * z.square().sum())
+    for name, parameter in network.named_parameters():
+        (slope,) = torch.autograd.grad(0.5 * network(x).square().sum(), parameter, create_graph=True)
+        exact = [
+            torch.autograd.grad(one, parameter, retain_graph=True)[0].flatten()[i]
+            for i, one in enumerate(slope.flatten())
+        ]
+        torch.testing.assert_close(h[name].flatten(), torch.stack(exact))
+
+
+def test_words_are_told() -> None:
+    network = nn.Sequential(nn.Linear(3, 2))
+    with pytest.raises(RecipeError, match=r"curvatures are known behind tensors of numbers, not torch\.int64"):
+        diagonal_curvature(network, torch.ones(2, 3, dtype=torch.int64), lambda z: z.sum())

@@ -14,7 +14,7 @@ from training.test_resume import Pulled, pull_at
 from training.test_world import done, losses, together
 
 import dovetail as dt
-from dovetail.recipe.errors import RecipeError, RunError
+from dovetail.recipe.errors import RecipeError
 
 RULES = [dt.lbfgs(most=8), dt.gauss_newton(most=8)]
 every = pytest.mark.parametrize("rule", RULES, ids=["lbfgs", "gauss_newton"])
@@ -83,5 +83,5 @@ def test_it_refuses_what_it_cannot_heed(rule: dt.Spec) -> None:
 
 def test_gauss_newton_names_what_it_cannot_differentiate() -> None:
     network = [dt.flatten(), dt.linear(20), dt.relu(), dt.heads([dt.linear("outputs")], [dt.linear("outputs")])]
-    with pytest.raises(RunError, match=r"optimizer.rule gauss_newton cannot differentiate this network: the network"):
+    with pytest.raises(RecipeError, match=r"the rule gauss_newton cannot differentiate this network: the network"):
         dt.train(whole(dt.gauss_newton(), network=network), run="a")

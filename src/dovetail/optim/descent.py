@@ -51,7 +51,8 @@ class Descent:
         self.names = [name for name, _ in trained]
         self.parameters = [parameter for _, parameter in trained]
         self.evaluates = getattr(self.optimizer, "evaluates", False)
-        if isinstance(self.optimizer, Whole):
+        self.searches = isinstance(self.optimizer, Whole)  # by the loss, for how far it goes
+        if self.searches:
             require_whole(settings)
         self.begun = False
         self.norm = 0.0  # of the latest gradient, before clipping

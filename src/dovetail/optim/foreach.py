@@ -38,14 +38,27 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
 class Checked(Optimizer):
     """An optimizer that looks at options and parameters before it takes them, those of groups, too."""
 
+    shared: tuple[str, ...] = ()
+    """Options that are one for all groups."""
+
     def __init__(self, params: Any, **options: Any) -> None:
         super().__init__(params, checked(options))
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         super().add_param_group(checked(param_group))
-        if any(parameter.is_complex() for parameter in self.param_groups[-1]["params"]):
+        try:
+            self._require_fitting(self.param_groups[-1])
+        except ValueError:
             del self.param_groups[-1]
+            raise
+
+    def _require_fitting(self, group: dict[str, Any]) -> None:
+        if any(parameter.is_complex() for parameter in group["params"]):
             raise ValueError(f"{type(self).__name__} moves real numbers; hand it torch.view_as_real of complex ones")
+        for name in self.shared:
+            if group[name] != (first := self.param_groups[0][name]):
+                told = f"{type(self).__name__} has one for all groups, not {first!r} and {group[name]!r}"
+                raise ValueError(f"{name}: {told}")
 
     def require_dense(self, parameters: Tensors) -> None:
         """Raise `RuntimeError` where a gradient is sparse."""

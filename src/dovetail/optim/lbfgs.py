@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -41,7 +42,7 @@ class LBFGS(Whole):
         if slope >= 0:  # what was learned elsewhere misleads here
             pairs, direction = [], [-g for g in gradient]
             slope = dot(direction, gradient)
-        if slope == 0:
+        if not -math.inf < slope < 0 or not math.isfinite(loss):
             return loss
         places = [parameter.detach().clone() for parameter in parameters]
         looked: dict[float, tuple[float, Tensors]] = {}

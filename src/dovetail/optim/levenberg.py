@@ -6,10 +6,15 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
+from torch import nn
 from torch.optim import Optimizer
 
 from ..recipe import rule
+from ..recipe.errors import RecipeError
+from ..recipe.place import fail
+from ..recipe.spec import Spec
 from .foreach import Foreach, Groups, Tensors
+from .second_order import require_known
 from .whole import require_evaluation
 
 Above = Annotated[float, Field(gt=0)]
@@ -22,6 +27,7 @@ class DiagonalLevenberg(Foreach):
     elementwise = False  # curvatures come from all of a layer
     evaluates = True
     counts = True
+    shared = ("every", "examples")
 
     def __init__(
         self,
@@ -46,6 +52,10 @@ class DiagonalLevenberg(Foreach):
         super().step()
         return loss
 
+    def remembers(self) -> int:
+        """Bytes that it keeps from step to step, about: curvatures."""
+        return sum(p.numel() * p.itemsize for group in self.param_groups for p in group["params"])
+
     def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
         for w, g in zip(parameters, gradients, strict=True):
             w.addcdiv_(g, self.state[w]["curvature"] + group["mu"], value=-group["lr"])
@@ -62,6 +72,17 @@ class DiagonalLevenberg(Foreach):
 
     def _option(self, name: str) -> Any:
         return self.param_groups[0][name]
+
+
+def require_layers(optimizer: Optimizer, rule: Spec, network: nn.Module, form: str) -> None:
+    """Refuse, where this rule moves a network, inputs and layers of which it knows no curvature."""
+    if isinstance(optimizer, DiagonalLevenberg):
+        try:
+            if form == "sequence":
+                raise RecipeError("no curvature is known of sequences; take another rule, adam or rmsprop")
+            require_known(network)
+        except RecipeError as error:
+            fail(str(error), f"optimizer.rule {rule.name}", rule.place)
 
 
 @rule

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .foreach import Tensors
 from .kronecker import Moments, kronecker_moments
-from .products import gauss_newton_product
+from .products import differentiated, gauss_newton_product
 from .second_order import diagonal_curvature
 
 
@@ -20,8 +21,9 @@ class NetworkLoss:
 
     `loss` takes outputs and targets and gives their mean over the examples, as PyTorch's do; it must be convex in the
     outputs. What the network draws (dropout) is the same at every call, and its buffers (running statistics) count the
-    batch once. Curvatures are taken of the first of these examples, with the network as tested. Raises `ValueError`
-    where inputs and targets are not equally many, and by parameters that are not the network's.
+    batch once. Curvatures are taken of the first of these examples, with the network as tested. Raises `TypeError` for
+    other things than these, and `ValueError` where inputs and targets are not equally many, where the rule moves
+    parameters that the network has not, and for layers that its rule cannot differentiate.
 
     >>> from torch.nn.functional import mse_loss
     >>> from dovetail.optim import GaussNewton, NetworkLoss
@@ -36,6 +38,15 @@ class NetworkLoss:
     def __init__(
         self, network: nn.Module, inputs: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
     ) -> None:
+        for name, given, kind in (
+            ("network", network, nn.Module),
+            ("inputs", inputs, Tensor),
+            ("targets", targets, Tensor),
+        ):
+            if not isinstance(given, kind):
+                raise TypeError(f"{name}: expected a {kind.__module__}.{kind.__name__}, not {type(given).__name__}")
+        if not callable(loss):
+            raise TypeError(f"loss: expected a function of outputs and targets, not {loss!r}")
         if len(inputs) != len(targets) or not len(inputs):
             raise ValueError(f"one target for each example, and one at least, not {len(targets)} for {len(inputs)}")
         self.network, self.inputs, self.targets, self.loss = network, inputs, targets, loss
@@ -47,7 +58,7 @@ class NetworkLoss:
         """The mean loss, its gradients in the parameters' `grad`."""
         self.network.zero_grad()
         with self._as_at_first(), torch.enable_grad():
-            loss = self.loss(self.network(self.inputs), self.targets)
+            loss = _require_number(self.loss(self.network(self.inputs), self.targets))
             torch.autograd.backward(loss)
         return float(loss.detach())
 
@@ -61,7 +72,7 @@ class NetworkLoss:
         """The Gauss-Newton matrix of the mean loss by these parameters, times a vector: see `gauss_newton_product`."""
         names, rows = self._names(parameters), self._rows(share)
         named = dict(zip(names, vectors, strict=True))
-        with self._as_at_first():
+        with self._as_at_first(), differentiated():
             products = gauss_newton_product(self.network, self.inputs[rows], self._judged(rows), named)
         return [products[name] for name in names]
 
@@ -69,7 +80,7 @@ class NetworkLoss:
         """What the layers' blocks of that matrix are about: see `kronecker_moments`."""
         count, rows = len(self.inputs), self._rows(1.0)
         judged = self._judged(rows)
-        with self._as_at_first():
+        with self._as_at_first(), differentiated():
             found = kronecker_moments(self.network, self.inputs, lambda z: count * judged(z), _signs, parameters)
         return [one.divided(count) for one in found]
 
@@ -106,6 +117,18 @@ class NetworkLoss:
                 for buffer, before in self.buffers:
                     buffer.copy_(before)
             yield
+
+
+def _require_number(loss: Any) -> Tensor:
+    if not isinstance(loss, Tensor):
+        told = type(loss).__name__
+    elif loss.numel() != 1:
+        told = f"shape {tuple(loss.shape)}"
+    elif not loss.requires_grad:
+        told = "one without"
+    else:
+        return loss
+    raise TypeError(f"loss: expected one number with a gradient, the mean over the examples, not {told}")
 
 
 def _signs(output: Tensor) -> Tensor:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+
+from ..recipe.build import call_with
+from ..recipe.errors import RecipeError
+
+
+@contextmanager
+def differentiated() -> Iterator[None]:
+    """Within it, what PyTorch cannot differentiate as Gauss-Newton needs it is told as a `RecipeError`."""
+    try:
+        yield
+    except (NotImplementedError, TypeError) as error:
+        reason = str(error).split("\n")[0].split(" Please file")[0]
+        raise RecipeError(f"the rule gauss_newton cannot differentiate this network: {reason}") from None
 
 
 def gauss_newton_product(
@@ -31,10 +45,10 @@ def gauss_newton_product(
     parameters = {name: parameter for name, parameter in network.named_parameters() if name in vectors}
     with torch.enable_grad(), forward_ad.dual_level():
         duals = {
-            name: forward_ad.make_dual(p, vectors[name])  # type: ignore[no-untyped-call]
+            id(p): forward_ad.make_dual(p, vectors[name])  # type: ignore[no-untyped-call]
             for name, p in parameters.items()
         }
-        answer = torch.func.functional_call(network, duals, (inputs,))
+        answer = call_with(network, inputs, lambda tensor: duals.get(id(tensor), tensor))
         if not isinstance(answer, Tensor):
             raise TypeError(f"the network gives {type(answer).__name__}, and one tensor is needed")
         output, along = forward_ad.unpack_dual(answer)  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..recipe.errors import RecipeError
 
@@ -34,24 +35,22 @@ def diagonal_curvature(network: nn.Module, inputs: Tensor, loss: Loss) -> dict[s
     are the f'' terms. `loss` takes the output and gives one number, the sum over examples; so are the estimates. A last
     layer that `judges` (distances to codes) counts as part of the loss. A layer of one's own says that it is `bilinear`
     (in its input and parameters, with no factors but 1) or `elementwise`, or has a method `curvature(x, h)` that gives
-    the input's and, by name, its parameters'. Raises `RecipeError` for a layer that says nothing. LeCun et al. (1998),
-    Gradient-based learning applied to document recognition, appendix C.
+    the input's and, by name, its parameters'. Raises `RecipeError` for a layer that says nothing, and for inputs that
+    are no numbers. LeCun et al. (1998), Gradient-based learning applied to document recognition, appendix C.
 
     >>> network = nn.Linear(2, 1, bias=False)
     >>> diagonal_curvature(network, torch.tensor([[3.0, 4.0]]), lambda z: 0.5 * z.square().sum())["weight"]
     tensor([[ 9., 16.]])
     """
+    require_known(network)
+    if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
+        kind = str(inputs.dtype) if isinstance(inputs, Tensor) else type(inputs).__name__
+        raise RecipeError(f"curvatures are known behind tensors of numbers, not {kind}")
     found: dict[str, Tensor] = {}
     body, judge = network, None
     if isinstance(network, nn.Sequential) and getattr(network[-1], "judges", False):
         body, judge = network[:-1], network[-1]
-        if list(judge.parameters()):
-            raise RecipeError(f"the curvature of what {type(judge).__name__} learns is not known")
-    handles = [
-        module.register_forward_hook(_hook(name, found))
-        for name, module in body.named_modules()
-        if not list(module.children())
-    ]
+    handles = [module.register_forward_hook(_hook(name, found)) for name, module in _leaves(body)]
     try:
         with torch.enable_grad():
             output = body(inputs.detach().requires_grad_())
@@ -60,6 +59,26 @@ def diagonal_curvature(network: nn.Module, inputs: Tensor, loss: Loss) -> dict[s
             handle.remove()
     output.backward(output_curvature(loss if judge is None else lambda z: loss(judge(z)), output.detach()))
     return {name: found.get(name, torch.zeros_like(p)) for name, p in network.named_parameters()}
+
+
+def require_known(network: nn.Module) -> None:
+    """Raise `RecipeError` for a layer behind which, or of whose parameters, no curvature is known."""
+    for name, module in _leaves(network):
+        which = f"{type(module).__name__}, {name or 'the network'}"
+        if getattr(module, "judges", False):
+            if list(module.parameters()):
+                raise RecipeError(f"the curvature of what a layer learns is not known ({which})")
+        elif not _known(module):
+            raise RecipeError(f"the curvature behind a layer is not known ({which})")
+
+
+def _known(module: nn.Module) -> bool:
+    says = hasattr(module, "curvature") or any(getattr(module, own, False) for own in ("bilinear", "elementwise"))
+    return says or isinstance(module, (*_BILINEAR, *_ELEMENTWISE, *_SELECTING, *_AVERAGING, _BatchNorm))
+
+
+def _leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(name, module) for name, module in network.named_modules() if not list(module.children())]
 
 
 def output_curvature(loss: Loss, output: Tensor) -> Tensor:
@@ -112,14 +131,25 @@ def through(module: nn.Module, x: Tensor, h: Tensor) -> tuple[Tensor, dict[str, 
         output = torch.func.functional_call(module, squares, (place,))
         bent, *rest = torch.autograd.grad(output, [place, *squares.values()], h)
         return bent, dict(zip(squares, rest, strict=True))
+    if isinstance(module, _BatchNorm):
+        return _through_fixed_statistics(module, x, h)
     place = x.requires_grad_()
     if isinstance(module, _ELEMENTWISE) or getattr(module, "elementwise", False):
         (slope,) = torch.autograd.grad(module(place).sum(), place)
         return slope.square() * h, {}
-    if isinstance(module, (*_SELECTING, *_AVERAGING)):
-        (bent,) = torch.autograd.grad(module(place), place, h)
-        return bent / (_patch(module, x) if isinstance(module, _AVERAGING) else 1), {}
-    raise RecipeError(f"the curvature behind a layer of {type(module).__name__} is not known")
+    (bent,) = torch.autograd.grad(module(place), place, h)
+    return bent / (_patch(module, x) if isinstance(module, _AVERAGING) else 1), {}
+
+
+def _through_fixed_statistics(module: Any, x: Tensor, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """y = w (x - mean) / deviation + b, as batch normalization is when tested."""
+    channels = [1, -1] + [1] * (x.dim() - 2)
+    mean, variance = module.running_mean.view(channels), module.running_var.view(channels)
+    normal = (x - mean) * (variance + module.eps).rsqrt()
+    rest = [axis for axis in range(x.dim()) if axis != 1]
+    own = {"weight": (normal.square() * h).sum(rest), "bias": h.sum(rest)} if module.affine else {}
+    weight = module.weight.detach().view(channels) if module.affine else 1.0
+    return h * weight**2 / (variance + module.eps), own
 
 
 def _patch(module: Any, x: Tensor) -> int:

@@ -54,6 +54,7 @@ class Whole(Checked):
     """Whether `step` needs its closure."""
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.0, **options: Any) -> None:
+        self.shared = ("lr", *options)
         super().__init__(params, lr=lr, weight_decay=weight_decay, **options)
 
     def remembers(self) -> int:
@@ -100,7 +101,9 @@ class Whole(Checked):
 
 
 def loss_of(closure: Callable[[], Any]) -> float:
-    """The loss that a closure takes anew, a number or, as PyTorch's give it, a tensor."""
+    """The loss that a closure takes anew, a number or, as PyTorch's give it, a tensor; else `TypeError`."""
+    if not callable(closure):
+        raise TypeError(f"step takes a closure that computes the loss and its gradients, not {type(closure).__name__}")
     with torch.enable_grad():
         loss = closure()
     return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)

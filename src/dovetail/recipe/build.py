@@ -168,13 +168,22 @@ def push(module: nn.Module, x: Any) -> Any:
     if own is not None:
         return own(x)
     with torch.no_grad():
-        tensors = {name: tensor.to("meta") for name, tensor in _tensors(module)}
-        return torch.func.functional_call(module, tensors, (x,))
+        return call_with(module, x, lambda tensor: tensor.to("meta"))
 
 
-def _tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
-    yield from module.named_parameters()
-    yield from module.named_buffers()
+def call_with(module: nn.Module, x: Any, substitute: Callable[[Tensor], Tensor]) -> Any:
+    """The module's output where others stand in for its parameters and buffers, which stay as they are.
+
+    Each inner module is visited once and each of its tensors named, for PyTorch's own search of what is tied together
+    leaves the substitutes of a module that is used twice within it.
+    """
+    tensors = {
+        f"{path}.{name}" if path else name: substitute(tensor)
+        for path, inner in module.named_modules()
+        for name, tensor in (*inner._parameters.items(), *inner._buffers.items())
+        if tensor is not None
+    }
+    return torch.func.functional_call(module, tensors, (x,), tie_weights=False)
 
 
 def shape_text(x: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ..layers.noise import dropout_mask
 from ..optim.kronecker import Moments, kronecker_moments
-from ..optim.products import gauss_newton_product
+from ..optim.products import differentiated, gauss_newton_product
 from ..optim.second_order import diagonal_curvature
 from ..recipe.draws import generator
 from ..recipe.errors import RunError
@@ -21,16 +20,6 @@ from .system import Batch
 
 if TYPE_CHECKING:
     from .trainer import Trainer
-
-
-@contextmanager
-def _differentiable() -> Iterator[None]:
-    """Within it, what PyTorch cannot differentiate is told as the recipe's fault."""
-    try:
-        yield
-    except (NotImplementedError, TypeError) as error:
-        reason = str(error).split("\n")[0]
-        raise RunError(f"optimizer.rule gauss_newton cannot differentiate this network: {reason}") from None
 
 
 class Again:
@@ -69,7 +58,7 @@ class Again:
         count = self._count(share)
         for batch in self._batches(share):
             inputs, loss = system.laid_out(batch.input), partial(self._judged, batch)
-            with _differentiable(), system.precision:
+            with differentiated(), system.precision:
                 products = gauss_newton_product(system.network, inputs, loss, named)
             torch._foreach_add_(sums, [products[name] for name in order], alpha=1 / count)
         self.trainer.world.add(sums)
@@ -80,7 +69,7 @@ class Again:
         system, found = self.trainer.system, None
         for batch in self._batches():
             inputs, loss = system.laid_out(batch.input), partial(self._judged, batch)
-            with _differentiable(), system.precision:
+            with differentiated(), system.precision:
                 parts = kronecker_moments(system.network, inputs, loss, self._signs, parameters)
             if found is None:
                 found = parts

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..layers.heads import main_of
 from ..optim.descent import Descent
+from ..optim.levenberg import DiagonalLevenberg, require_layers
 from ..optim.whole import Whole
 from ..recipe.build import push, shape_text, spec_of
 from ..recipe.check import has_specs
@@ -145,7 +146,9 @@ def laid_out(recipe: Recipe, facts: Facts, span: Span) -> tuple[System, Descent]
     require_validation(recipe, facts)
     system = System(recipe, facts, device="meta")
     system.freeze(recipe.freeze)
-    return system, Descent(system.named_parameters(), recipe.optimizer, span, guard=False)
+    descent = Descent(system.named_parameters(), recipe.optimizer, span, guard=False)
+    require_layers(descent.optimizer, recipe.optimizer.rule, system.network, facts.input.form)
+    return system, descent
 
 
 def _memory(system: System, descent: Descent, recipe: Recipe, activations: int) -> dict[str, int]:
@@ -153,7 +156,7 @@ def _memory(system: System, descent: Descent, recipe: Recipe, activations: int) 
     trained = [p for p in system.parameters() if p.requires_grad]
     for parameter in trained:
         parameter.grad = torch.empty_like(parameter)
-    if isinstance(descent.optimizer, Whole):
+    if isinstance(descent.optimizer, Whole | DiagonalLevenberg):
         kept = descent.optimizer.remembers()
     else:
         descent.optimizer.step()

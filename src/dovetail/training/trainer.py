@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..data.source import Source
 from ..optim.descent import Descent
+from ..optim.levenberg import require_layers
 from ..recipe.errors import RunError
 from ..recipe.recipe import Recipe
 from ..recipe.span import Span
@@ -58,6 +59,7 @@ class Trainer:
         self.replicas = Alone(self.system) if self.sharded else copies(self.system, world)
         buffers = self.system.named_buffers()
         self.descent = Descent(self.replicas.parameters(), recipe.optimizer, self.span, buffers=buffers)
+        require_layers(self.descent.optimizer, recipe.optimizer.rule, self.system.network, source.facts.input.form)
         if recipe.shard:
             require_rows_suffice(recipe, self.descent)
         self.state = State(len(self.descent.names))

@@ -79,7 +79,7 @@ def find_rate(
         long_enough = dataclasses.replace(described, optimizer=optimizer, epochs=steps / epoch)
         hooks = Hooks(on_step=lambda _, loss: losses.append(loss))
         trainer = Trainer(long_enough, source, Path(folder), hooks)
-        if trainer.descent.evaluates:
+        if trainer.descent.searches:
             raise UsageError(f"{described.optimizer.rule.name} searches for how far it goes; take rate: 1")
         trainer.descent.rate = lambda t: lowest * (highest / lowest) ** (t / (steps - 1))
         trainer.system.train()
