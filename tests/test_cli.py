@@ -127,7 +127,8 @@ def test_list_tells_what_has_a_name() -> None:
     assert said.startswith("rules\n  gauss_newton  damping=")
     assert "Martens (2010)" in said
     assert ">>>" not in said
-    assert dovetail("list", "gauss-newtn").err == "there are no 'gauss-newtn'. Did you mean 'gauss_newton'?\n"
+    assert dovetail("list", "stop.after").out.startswith("stop\n  after  5 epochs\n")
+    assert dovetail("list", "gauss-newtn").err == "nothing is named 'gauss-newtn'. Did you mean 'gauss_newton'?\n"
 
 
 def test_list_names_every_setting_of_every_section() -> None:

@@ -101,8 +101,16 @@ def test_a_comparison_that_was_stopped_goes_on() -> None:
 
 def test_another_comparison_in_the_same_folder_is_refused() -> None:
     dt.compare(*WORDS, "optimizer.rule=sgd,adam", run="both")
-    with pytest.raises(UsageError, match="is a run of another recipe; name another folder: run=NAME"):
+    told = r"is a run of another recipe \(another optimizer\); name another folder: run=NAME"
+    with pytest.raises(UsageError, match=told):
         dt.compare(*WORDS, "optimizer.rule=adam,sgd", run="both")
+    with pytest.raises(UsageError, match=r"is a run of another recipe \(batch 200, not 60\)"):
+        dt.compare(*[word for word in WORDS if "batch" not in word], "batch=60", "optimizer.rule=sgd,adam", run="both")
+
+
+def test_seeds_vary_once() -> None:
+    with pytest.raises(UsageError, match="the seed varies already, and --seeds 2 varies it, too; give one of them"):
+        dt.compare(*WORDS, "seed=1,2", seeds=2, run="seeds")
 
 
 def test_a_setting_that_diverges_is_lost_alone() -> None:

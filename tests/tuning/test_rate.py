@@ -75,6 +75,18 @@ def test_settings_go_over_a_recipe_that_is_an_object() -> None:
 def test_a_schedule_is_kept_and_its_beginning_suggested(rate: object, setting: str) -> None:
     found = dt.find_rate("softmax-regression", "data=digits", f"optimizer.rate={rate}", steps=40)
     assert f"{setting}={found.suggested:.2g}" in str(found)
+    assert found.replaces == ""
+
+
+def test_a_schedule_that_would_be_replaced_is_told() -> None:
+    schedule = "optimizer.rate={then: {parts: [0.1, 0.01], at: [50 %]}}"
+    found = dt.find_rate("softmax-regression", "data=digits", schedule, steps=40)
+    assert str(found).endswith(f"optimizer.rate={found.suggested:.2g}, in place of the schedule then")
+
+
+def test_a_rule_that_asks_for_curvatures_has_a_rate() -> None:
+    found = dt.find_rate("softmax-regression", "data=digits", "optimizer.rule=diagonal_levenberg", steps=40)
+    assert 1e-5 < found.steepest < 1
 
 
 @pytest.mark.parametrize("ends", [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.1), (0.1, float("inf"))])

@@ -93,7 +93,7 @@ def test_a_search_that_was_stopped_or_killed_goes_on_to_the_same(workers: int, t
         _, said = process.communicate()
         if number == signal.SIGTERM:
             assert process.returncode == 128 + signal.SIGTERM
-            assert said.strip() == "stopped; the same command goes on with runs/broken"
+            assert said.strip() == "stopped; to go on, the same command and run=runs/broken"
     deadline = time.time() + 60  # what a killed search had under way saves and stops by itself
     while workers > 1 and list(tmp_path.glob("runs/broken/trial-*/lock")) and time.time() < deadline:
         time.sleep(0.05)

@@ -18,8 +18,8 @@ from .spec import Of, Part, Spec, register_rooms
 def listing(kind: str | None = None) -> dict[str, list[dict[str, str]]]:
     """Every recipe, section of a recipe and part by kind: name, options with their defaults, and what it is.
 
-    `kind` may be a name, too: of a recipe or a setting, or of a part, which is then told whole. Raises `UsageError` for
-    what there is not.
+    `kind` may be a name, too: of a recipe or a setting (`after`, `stop.after`), or of a part, which is then told whole.
+    Raises `UsageError` for what there is not.
 
     >>> listing("stop")["stop"][1]["name"], listing("stop")["stop"][1]["options"]
     ('after', '5 epochs')
@@ -36,9 +36,12 @@ def listing(kind: str | None = None) -> dict[str, list[dict[str, str]]]:
     plural = kind if kind in found else f"{kind}s"
     if plural in found:
         return {plural: found[plural]}
+    section, _, setting = kind.rpartition(".")
+    if section in found and (own := [item for item in found[section] if item["name"] == setting]):
+        return {section: own}
     names = {item["name"] for items in found.values() for item in items} - {""}  # which a section's own words have
     if kind not in names:
-        raise UsageError(f"there are no '{kind}'. {nearest(kind, found, names)}")
+        raise UsageError(f"nothing is named '{kind}'. {nearest(kind, found, names)}")
     named = {plural: [item for item in items if item["name"] == kind] for plural, items in found.items()}
     return {plural: items for plural, items in named.items() if items}
 

@@ -89,6 +89,8 @@ def sizes_of(text: str) -> list[int]:
     span = re.fullmatch(r"(\d+)\.\.(\d+)", text)
     if span:
         first, last = int(span[1]), min(int(span[2]), _MOST)
+        if first > last:
+            raise UsageError(f"--batch {text}: sizes go up, to {_MOST:,} at most: {span[2]}..{span[1]}")
         sizes = [1 << k for k in range(21) if first <= 1 << k <= last]
     else:
         sizes = [int(word) for word in text.split(",")] if re.fullmatch(r"\d+(,\d+)*", text) else []

@@ -129,7 +129,11 @@ class System(nn.Module):
             if any(fnmatchcase(name, pattern) for pattern in patterns):
                 parameter.requires_grad_(False)
         if not any(parameter.requires_grad for parameter in self.parameters()):
-            raise RecipeError("freeze: covers every parameter" if names else "network: has no parameters to train")
+            raise RecipeError(
+                "freeze: covers every parameter, and nothing is left to train"
+                if names
+                else "network: has no parameters to train"
+            )
         for module in self.modules():
             own = list(module.parameters(recurse=False))
             if own and not any(parameter.requires_grad for parameter in own):

@@ -27,7 +27,7 @@ from ..training.run import make_source
 from ..training.show import laid_out
 from ..training.tables import aligned
 from .grid import Cell, cells
-from .once import Show, carried_out
+from .once import Show, carried_out, folder_name
 
 FILE, PICTURE = "comparison.json", "comparison.png"
 
@@ -139,6 +139,8 @@ def compare(
     if len(grid) * seeds < 2:
         raise UsageError("nothing to compare: list values between commas, optimizer.rule=sgd,adam, or take --seeds 5")
     settings = [_described(recipe, cell) for cell in grid]  # all of them are checked before any is trained
+    if seeds > 1 and len({described.seed for described in settings}) > 1:
+        raise UsageError(f"the seed varies already, and --seeds {seeds} varies it, too; give one of them")
     _lay_out(grid, settings)
     stem = Path(recipe).stem if isinstance(recipe, str) else "run"
     name = run or f"{stem}-compared-{datetime.now():%Y%m%d-%H%M%S}"
@@ -183,7 +185,8 @@ def _trained(recipe: Recipe, folder: Path, show: Show | None, whole: Path) -> tu
         return carried_out(recipe, folder, show), ""
     except Stopped as stopped:
         message = f"{stopped}".split(". Go on with")[0]
-        raise Stopped(f"{message}. The same command goes on with {whole}", stopped.exit_code - 128) from None
+        go_on = f"{message}. To go on, the same command and run={folder_name(whole)}"
+        raise Stopped(go_on, stopped.exit_code - 128) from None
     except RunError as error:
         if "steps in a row were left out" not in str(error):
             raise

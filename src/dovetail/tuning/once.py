@@ -20,9 +20,22 @@ def carried_out(recipe: Recipe, folder: Path, show: Show | None = None, **hooks:
     if not (folder / RECIPE).is_file():
         return train(recipe, run=folder_name(folder), show=show, **hooks)
     run = Run(folder)
-    if run.recipe != resolved(recipe):
-        raise UsageError(f"{folder} is a run of another recipe; name another folder: run=NAME")
+    if run.recipe != (wanted := resolved(recipe)):
+        how = differences(run.recipe, wanted)
+        raise UsageError(f"{folder} is a run of another recipe ({how}); name another folder: run=NAME")
     return run if run.finished and not run.damage() else resume(run, show=show, **hooks)
+
+
+def differences(there: Recipe, here: Recipe) -> str:
+    """Which settings two recipes have otherwise: `epochs 60, not 70`."""
+    old, new = there.plain(complete=True), here.plain(complete=True)
+    words = []
+    for name in new:
+        if old.get(name) != new[name]:
+            both = old.get(name), new[name]
+            plain = all(isinstance(value, str | int | float) for value in both)
+            words.append(f"{name} {both[0]}, not {both[1]}" if plain else f"another {name}")
+    return "; ".join(words)
 
 
 def folder_name(folder: Path) -> str:

@@ -28,7 +28,7 @@ class RateFound:
     """The rates that were tried with the smoothed loss at each, and three of them.
 
     `steepest` is where the loss falls fastest for a given factor of the rate, `lowest` where it is lowest, and
-    `suggested` is their geometric mean, for the recipe's `setting`.
+    `suggested` is their geometric mean, for the recipe's `setting`, which `replaces` a schedule of that name, if any.
     """
 
     rates: list[float]
@@ -37,6 +37,7 @@ class RateFound:
     lowest: float
     suggested: float
     setting: str = "optimizer.rate"
+    replaces: str = ""
 
     def plain(self) -> dict[str, Any]:
         return vars(self)
@@ -48,7 +49,8 @@ class RateFound:
         words = [
             f"falls fastest at {self.steepest:.2g}",
             f"lowest at {self.lowest:.2g}",
-            f"take {self.suggested:.2g}: {self.setting}={self.suggested:.2g}",
+            f"take {self.suggested:.2g}: {self.setting}={self.suggested:.2g}"
+            + (f", in place of the schedule {self.replaces}" if self.replaces else ""),
         ]
         return "\n".join([title, *lines, "", "; ".join(words)])
 
@@ -89,8 +91,10 @@ def find_rate(
         raise RunError(f"the loss is lost from a rate of {lowest:.2g} on; begin lower")
     rates = [trainer.descent.rate(t) for t in range(len(smooth))]
     schedule = described.optimizer.rate
-    setting = f"optimizer.rate.{schedule.name}.start" if "start" in schedule.options else "optimizer.rate"
-    return dataclasses.replace(judged(rates, smooth), setting=setting)
+    found = judged(rates, smooth)
+    if "start" in schedule.options:
+        return dataclasses.replace(found, setting=f"optimizer.rate.{schedule.name}.start")
+    return dataclasses.replace(found, replaces="" if schedule.name == "constant" else schedule.name)
 
 
 def _followed(trainer: Trainer, losses: list[float], steps: int) -> list[float]:

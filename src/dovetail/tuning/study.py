@@ -149,7 +149,8 @@ def require_fitting(recipe: Recipe, space: Space, specs: Mapping[str, Spec]) -> 
                 with_settings(base, {**space.conditions(name), name: value})
             except RecipeError as error:
                 (reason, *_) = str(error).removeprefix(f"{COMMAND_LINE}: ").splitlines()  # of words that nobody wrote
-                fail(f"{value!r} does not fit: {reason}", f"search.space['{name}']", specs[name].place)
+                told = reason if "unknown" in reason else f"{value!r} does not fit: {reason}"
+                fail(told, f"search.space['{name}']", specs[name].place)
 
 
 def _but_trials(recipe: Recipe) -> str:

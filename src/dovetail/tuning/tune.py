@@ -14,7 +14,7 @@ from ..training.begin import describe_recipe, make_folder, new_folder, run_folde
 from ..training.lock import held
 from ..training.requests import STOPPING, Requests
 from .found import Found, found_by
-from .once import Show
+from .once import Show, folder_name
 from .study import Study
 from .trial import Trial, carry
 from .worker import Worker
@@ -60,7 +60,8 @@ def tune(
                     on_trial(trial, study.done)
             return found_by(study)
     except Stopped as stopped:
-        raise Stopped(f"stopped; the same command goes on with {folder}", stopped.exit_code - 128) from None
+        go_on = f"stopped; to go on, the same command and run={folder_name(folder)}"
+        raise Stopped(go_on, stopped.exit_code - 128) from None
 
 
 def _one_by_one(study: Study, show: Show | None) -> Iterator[Trial]:
