@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from dovetail.recipe import rule as kind
 from dovetail.recipe.check import check
 from dovetail.recipe.errors import RecipeError
 from dovetail.recipe.language import plain, read_nodes, write
-from dovetail.recipe.recipe import Group, Optimizer
+from dovetail.recipe.recipe import Group, Optimizer, load
 from dovetail.recipe.span import Span
 from dovetail.recipe.spec import RuleSpec, Spec
 
@@ -194,6 +195,14 @@ def test_decay_and_rate_are_the_groups(spec: Spec, rate: float, others: dict[str
         return
     with pytest.raises(RecipeError, match="moves all parameters together; leave the groups' rates out"):
         begin(spec, rate, groups=twice)
+
+
+@every
+def test_what_it_needs_is_shown(spec: Spec, rate: float, others: dict[str, Any]) -> None:
+    """The table of a recipe tells how much the rule keeps: of nothing, of each weight or more."""
+    kept = dt.show(dataclasses.replace(load("softmax-regression"), optimizer=Optimizer(spec))).memory["optimizer"]
+    assert kept % 4 == 0
+    assert (kept == 0) == (spec == dt.sgd())
 
 
 @every
