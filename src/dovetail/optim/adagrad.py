@@ -33,7 +33,7 @@ def adagrad(params: Groups, k: Above = 1e-10) -> Optimizer:
 
 
 class AdaDec(Foreach):
-    """AdaGrad whose sum fades; see `adadec`."""
+    """AdaGrad whose sum fades; see `dovetail.adadec`."""
 
     def __init__(
         self, params: Any, lr: float = 0.01, fade: float = 0.99, k: float = 1e-10, weight_decay: float = 0.0

@@ -25,7 +25,7 @@ _FADE = 0.8  # of what is known of them, at every look
 
 
 class GaussNewton(Whole):
-    """Steps of Gauss and Newton with Levenberg and Marquardt's damping; see `gauss_newton`."""
+    """Steps of Gauss and Newton with Levenberg and Marquardt's damping; see `dovetail.gauss_newton`."""
 
     own_shapes = ("inputs", "outputs", "places")  # entries of its state that are not shaped as their parameter is
 

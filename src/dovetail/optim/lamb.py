@@ -16,7 +16,7 @@ Small = Annotated[float, Field(ge=0)]
 
 
 class Lamb(Foreach):
-    """Adam in directions, the weights' own norms in lengths; see `lamb`."""
+    """Adam in directions, the weights' own norms in lengths; see `dovetail.lamb`."""
 
     elementwise = False
     decoupled = counts = True

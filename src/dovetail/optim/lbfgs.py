@@ -19,7 +19,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class LBFGS(Whole):
-    """One direction and one line search a step; see `lbfgs`."""
+    """One direction and one line search a step; see `dovetail.lbfgs`."""
 
     def __init__(
         self, params: Any, lr: float = 1.0, history: int = 10, most: int = 20, weight_decay: float = 0.0

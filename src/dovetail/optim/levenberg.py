@@ -22,7 +22,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class DiagonalLevenberg(Foreach):
-    """Gradient descent whose rates are the inverse of curvatures; see `diagonal_levenberg`."""
+    """Gradient descent whose rates are the inverse of curvatures; see `dovetail.diagonal_levenberg`."""
 
     elementwise = False  # curvatures come from all of a layer
     evaluates = True

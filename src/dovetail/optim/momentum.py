@@ -18,7 +18,7 @@ Rate = Annotated[float, Field(ge=0)]
 
 
 class Momentum(Foreach):
-    """Gradient and averaged gradient, each at its own rate; see `momentum`."""
+    """Gradient and averaged gradient, each at its own rate; see `dovetail.momentum`."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ def momentum(params: Groups, momentum: Share = 0.9, gradient: Rate = 1.0, averag
 
 
 class Nesterov(Foreach):
-    """Nesterov's accelerated gradient; see `nesterov`. While it trains, parameters are where the gradient is taken.
+    """Nesterov's accelerated gradient; see `dovetail.nesterov`. In training, parameters are where its gradient is taken.
 
     It remembers how far that is ahead of the weights, momentum * m, so that the weights are known whatever the momentum
     is set to afterwards; a momentum that is changed between two steps counts from the next look ahead on.

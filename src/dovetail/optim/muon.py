@@ -18,7 +18,7 @@ _WIDE = 8  # times as wide as high: then X X^T is so small that rounds of it alo
 
 
 class Muon(Foreach):
-    """Orthogonal steps for matrices, Adam's for the rest; see `muon`."""
+    """Orthogonal steps for matrices, Adam's for the rest; see `dovetail.muon`."""
 
     elementwise = False
     decoupled = counts = True

@@ -14,7 +14,7 @@ from .foreach import Foreach, Tensors, dense
 
 
 class LocalAdagrad(Foreach):
-    """AdaGrad over the latest gradients alone; see the rule `local_adagrad`.
+    """AdaGrad over the latest gradients alone; see `dovetail.local_adagrad`.
 
     A window is the squares of this block so far, and of the block before those that are not yet replaced: of each place
     in a block but the last there is first the sum of what stood behind it in the block before, then, in its place, its
