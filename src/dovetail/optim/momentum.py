@@ -57,7 +57,7 @@ def momentum(params: Groups, momentum: Share = 0.9, gradient: Rate = 1.0, averag
 
 
 class Nesterov(Foreach):
-    """Nesterov's accelerated gradient; see `dovetail.nesterov`. In training, parameters are where its gradient is taken.
+    """Nesterov's accelerated gradient; see `dovetail.nesterov`. In training, parameters are where it takes gradients.
 
     It remembers how far that is ahead of the weights, momentum * m, so that the weights are known whatever the momentum
     is set to afterwards; a momentum that is changed between two steps counts from the next look ahead on.
