@@ -223,9 +223,7 @@ def test_what_the_parser_refuses_is_2(words: list[str]) -> None:
 
 
 def test_ctrl_c_where_nothing_is_saved_is_told() -> None:
-    heed = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored behind others
-    )
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored behind others
     command = [sys.executable, "-c", f"{heed}; from dovetail.cli import main; main()", "check", "softmax-regression"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as proving:
         assert proving.stdout
