@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import dovetail as dt
-from dovetail.optim.second_order import diagonal_curvature, output_curvature
+from dovetail.optim.second_order import diagonal_curvature, output_curvature, require_known, through
 from dovetail.recipe.errors import RecipeError
 
 
@@ -82,7 +82,7 @@ def test_residuals_add_their_curvatures() -> None:
 
 def test_a_layer_that_says_nothing_is_named() -> None:
     x = torch.zeros(2, 3, 4, 4)
-    network = dt.build([dt.conv(3, kernel=1), dt.globalpool()], x)
+    network = dt.build([dt.conv(3, kernel=1), dt.localnorm()], x)
     with pytest.raises(RecipeError, match=r"^the curvature behind a layer is not known \(\w+, 1\)$"):
         diagonal_curvature(network, x, lambda z: z.square().sum())
 
@@ -108,6 +108,31 @@ def test_normalization_as_tested_is_exact(shape: tuple[int, ...]) -> None:
             for i, one in enumerate(slope.flatten())
         ]
         torch.testing.assert_close(h[name].flatten(), torch.stack(exact))
+
+
+@pytest.mark.parametrize("layer", [dt.softplus(), dt.maxout(2), dt.dropout(0.5), dt.gaussian_noise(0.3)], ids=repr)
+def test_layers_of_our_own_are_exact_as_tested(layer: dt.Spec) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(20, 4, dtype=torch.float64)
+    network = dt.build([dt.linear(6), layer], x).eval()
+    h = diagonal_curvature(network, x, lambda z: 0.5 * z.square().sum())
+    slopes = torch.func.jacrev(lambda w: torch.func.functional_call(network, {"0.weight": w}, (x,)))(network[0].weight)
+    torch.testing.assert_close(h["0.weight"], slopes.square().sum((0, 1)))
+
+
+@pytest.mark.parametrize("kind", ["average", "max"])
+def test_global_pooling_hands_back_a_share_or_all_to_one(kind: str) -> None:
+    x, h = torch.randn(2, 3, 4, 5), torch.rand(2, 3)
+    bent, _ = through(dt.build([dt.globalpool(kind)], x)[0], x, h)
+    largest = (x == x.amax((2, 3), keepdim=True)).float()
+    expected = torch.full_like(x, 1 / 20**2) if kind == "average" else largest
+    torch.testing.assert_close(bent, expected * h[:, :, None, None])
+
+
+def test_sums_that_count_by_their_masks_are_not_known() -> None:
+    network = dt.build([dt.dropconnect(5)], torch.zeros(2, 3))
+    with pytest.raises(RecipeError, match=r"DropConnect, 0"):
+        require_known(network)
 
 
 def test_words_are_told() -> None:

@@ -115,6 +115,8 @@ def gelu(x: Tensor) -> nn.Module:
 class Softplus(nn.Module):
     """log(1 + e^a) without the straight line that PyTorch's takes above 20."""
 
+    elementwise = True
+
     def forward(self, x: Tensor) -> Tensor:
         return -nn.functional.logsigmoid(-x)
 
@@ -135,6 +137,8 @@ def softplus(x: Tensor) -> nn.Module:
 
 class Maxout(nn.Module):
     """The largest of every `pieces` neighbouring features."""
+
+    selecting = True
 
     def __init__(self, pieces: int) -> None:
         super().__init__()

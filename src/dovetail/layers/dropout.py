@@ -21,6 +21,7 @@ class Dropout(nn.Module):
     micro-batches and processes draw what one whole batch draws; elsewhere PyTorch's global generator draws a key.
     """
 
+    elementwise = True
     draws: Draws | None = None
     purpose = ""
 
@@ -57,6 +58,7 @@ def dropout(x: Tensor, keep: Annotated[float, Field(ge=0.001, le=1)] = 0.5) -> n
 class GaussianNoise(nn.Module):
     """Adds normal noise while training; its draws are a function of seed, layer, step and row, as dropout's are."""
 
+    elementwise = True
     draws: Draws | None = None
     purpose = ""
 

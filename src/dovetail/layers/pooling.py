@@ -90,6 +90,12 @@ class GlobalPool(nn.Module):
         positions = tuple(range(2, x.dim()))
         return x.mean(positions) if self.kind == "average" else x.amax(positions)
 
+    def curvature(self, x: Tensor, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The curvatures at the input from those at the output: a share of the mean moves it by 1 / positions."""
+        place = x.requires_grad_()
+        (bent,) = torch.autograd.grad(self(place), place, h)
+        return bent / (x[0, 0].numel() if self.kind == "average" else 1), {}
+
 
 @layer
 def globalpool(x: Tensor, kind: Literal["average", "max"] = "average") -> nn.Module:

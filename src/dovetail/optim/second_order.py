@@ -34,9 +34,10 @@ def diagonal_curvature(network: nn.Module, inputs: Tensor, loss: Loss) -> dict[s
     from the loss's own second derivative by each output. What units do to one another's curvature is left out, and so
     are the f'' terms. `loss` takes the output and gives one number, the sum over examples; so are the estimates. A last
     layer that `judges` (distances to codes) counts as part of the loss. A layer of one's own says that it is `bilinear`
-    (in its input and parameters, with no factors but 1) or `elementwise`, or has a method `curvature(x, h)` that gives
-    the input's and, by name, its parameters'. Raises `RecipeError` for a layer that says nothing, and for inputs that
-    are no numbers. LeCun et al. (1998), Gradient-based learning applied to document recognition, appendix C.
+    (in its input and parameters, with no factors but 1), `elementwise` or `selecting` (each output is an input), or has
+    a method `curvature(x, h)` that gives the input's and, by name, its parameters'. Layers count as they are in tests.
+    Raises `RecipeError` for a layer that says nothing, and for inputs that are no numbers. LeCun et al. (1998),
+    Gradient-based learning applied to document recognition, appendix C.
 
     >>> network = nn.Linear(2, 1, bias=False)
     >>> diagonal_curvature(network, torch.tensor([[3.0, 4.0]]), lambda z: 0.5 * z.square().sum())["weight"]
@@ -57,24 +58,29 @@ def diagonal_curvature(network: nn.Module, inputs: Tensor, loss: Loss) -> dict[s
     finally:
         for handle in handles:
             handle.remove()
-    output.backward(output_curvature(loss if judge is None else lambda z: loss(judge(z)), output.detach()))
+    if not isinstance(output, Tensor):
+        raise RecipeError(f"the network gives {type(output).__name__}, and one tensor is needed")
+    bent = output_curvature(loss if judge is None else lambda z: loss(judge(z)), output.detach())
+    torch.autograd.backward(output, bent)
     return {name: found.get(name, torch.zeros_like(p)) for name, p in network.named_parameters()}
 
 
 def require_known(network: nn.Module) -> None:
     """Raise `RecipeError` for a layer behind which, or of whose parameters, no curvature is known."""
-    for name, module in _leaves(network):
+    for name, module in network.named_modules():
         which = f"{type(module).__name__}, {name or 'the network'}"
-        if getattr(module, "judges", False):
-            if list(module.parameters()):
-                raise RecipeError(f"the curvature of what a layer learns is not known ({which})")
-        elif not _known(module):
+        inner, judges = list(module.children()), getattr(module, "judges", False)
+        if (inner or judges) and list(module.parameters(recurse=False)):  # only inner layers are looked into
+            raise RecipeError(f"the curvature of what a layer learns is not known ({which})")
+        if not inner and not judges and not _known(module):
             raise RecipeError(f"the curvature behind a layer is not known ({which})")
 
 
 def _known(module: nn.Module) -> bool:
-    says = hasattr(module, "curvature") or any(getattr(module, own, False) for own in ("bilinear", "elementwise"))
-    return says or isinstance(module, (*_BILINEAR, *_ELEMENTWISE, *_SELECTING, *_AVERAGING, _BatchNorm))
+    if isinstance(module, _BatchNorm):
+        return module.running_mean is not None  # else tests normalize by the batch, too
+    says = any(getattr(module, own, False) for own in ("curvature", "bilinear", "elementwise", "selecting"))
+    return says or type(module) in _BILINEAR or isinstance(module, (*_ELEMENTWISE, *_SELECTING, *_AVERAGING))
 
 
 def _leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -125,7 +131,7 @@ def through(module: nn.Module, x: Tensor, h: Tensor) -> tuple[Tensor, dict[str, 
     own: Callable[[Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]] | None = getattr(module, "curvature", None)
     if own is not None:
         return own(x, h)
-    if isinstance(module, _BILINEAR) or getattr(module, "bilinear", False):
+    if type(module) in _BILINEAR or getattr(module, "bilinear", False):
         squares = {name: p.detach().square().requires_grad_() for name, p in module.named_parameters()}
         place = x.square().requires_grad_()
         output = torch.func.functional_call(module, squares, (place,))
