@@ -60,6 +60,10 @@ class Checked(Optimizer):
                 told = f"{type(self).__name__} has one for all groups, not {first!r} and {group[name]!r}"
                 raise ValueError(f"{name}: {told}")
 
+    def weighs(self) -> int:
+        """Bytes of its parameters."""
+        return sum(p.numel() * p.itemsize for group in self.param_groups for p in group["params"])
+
     def require_dense(self, parameters: Tensors) -> None:
         """Raise `RuntimeError` where a gradient is sparse."""
         if any(parameter.grad is not None and parameter.grad.is_sparse for parameter in parameters):

@@ -54,7 +54,7 @@ class DiagonalLevenberg(Foreach):
 
     def remembers(self) -> int:
         """Bytes that it keeps from step to step, about: curvatures."""
-        return sum(p.numel() * p.itemsize for group in self.param_groups for p in group["params"])
+        return self.weighs()
 
     def move(self, group: dict[str, Any], t: int, parameters: Tensors, gradients: Tensors) -> None:
         for w, g in zip(parameters, gradients, strict=True):

@@ -22,8 +22,8 @@ class NetworkLoss:
     `loss` takes outputs and targets and gives their mean over the examples, as PyTorch's do; it must be convex in the
     outputs. What the network draws (dropout) is the same at every call, and its buffers (running statistics) count the
     batch once. Curvatures are taken of the first of these examples, with the network as tested. Raises `TypeError` for
-    other things than these, and `ValueError` where inputs and targets are not equally many, where the rule moves
-    parameters that the network has not, and for layers that its rule cannot differentiate.
+    other things than these, and `ValueError` where inputs and targets are not equally many, where a rule asks for the
+    curvature of parameters that the network has not, and for layers that it cannot differentiate.
 
     >>> from torch.nn.functional import mse_loss
     >>> from dovetail.optim import GaussNewton, NetworkLoss

@@ -59,7 +59,7 @@ class Whole(Checked):
 
     def remembers(self) -> int:
         """Bytes that it keeps from step to step, about."""
-        return sum(p.numel() * p.itemsize for group in self.param_groups for p in group["params"])
+        return self.weighs()
 
     def moving(self) -> Tensors:
         """The parameters that have gradients, none of them sparse."""
